@@ -13,6 +13,8 @@ export interface Member {
   /** `host:port`, IPv6 hosts in brackets. The member's identity and its name on the hash ring. */
   readonly address: string;
   readonly state: MemberState;
+  /** Whether it was asked to leave. Stays true while it is down, so that it gets no pushes when it comes back. */
+  readonly draining: boolean;
   /** When the state was entered, in milliseconds since the Unix epoch. */
   readonly since: number;
   /** Why it is in this state, for people: a log line, a status page. Never parsed. */
