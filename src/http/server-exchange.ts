@@ -1,0 +1,123 @@
+import type { HeaderList } from "./headers.ts";
+import type { RequestHead } from "./request-head.ts";
+import { plainTextBody } from "./response.ts";
+
+/** Takes a request's body. Exactly one of onEnd and onAbort is called, once, and nothing after it. */
+export interface BodyReceiver {
+  /** The chunk may be kept. */
+  onData(chunk: Buffer): void;
+  /** The whole body has arrived. */
+  onEnd(): void;
+  /**
+   * The body will never be whole: the client went away, broke the framing or a limit, or stalled. Whatever was made of the
+   * bytes so far must be given up. If the client can still be told, it has been.
+   */
+  onAbort(reason: string): void;
+}
+
+/** What the exchange needs of its connection. */
+export interface ExchangeConnection {
+  readonly remoteAddress: string;
+  /** The current time as the Date header wants it. */
+  readonly httpDate: string;
+  startBody(receiver: BodyReceiver): void;
+  pauseBody(): void;
+  resumeBody(): void;
+  sendHead(status: number, reason: string | undefined, headerLines: string, body: ResponseBodyFraming): void;
+  sendBody(chunk: Buffer): boolean;
+  finishResponse(): void;
+  terminate(): void;
+}
+
+/** How a response's body is delimited. A body of unknown length is chunked, or ends with the connection for HTTP/1.0. */
+export type ResponseBodyFraming = { readonly length: number } | "unknown-length" | "no-body";
+
+/**
+ * One request and its response. The handler reads the body or not, as it likes, and answers once: with `respond`, or with
+ * `startResponse`, `write` and `end`. A body that was not read is discarded, or the connection closes.
+ */
+export class HttpExchange {
+  readonly head: RequestHead;
+  readonly #connection: ExchangeConnection;
+  #state: "open" | "responding" | "finished" = "open";
+  /** Called when the client has taken what `write` had to keep back. */
+  onDrain: () => void = () => {};
+  /** Called when the connection ends before the response was sent in full. */
+  onClose: () => void = () => {};
+
+  constructor(head: RequestHead, connection: ExchangeConnection) {
+    this.head = head;
+    this.#connection = connection;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  /** Whether no byte of a response has been sent, so that one still can be. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Starts reading the body, after telling a client that waits for it to go on (RFC 9110 §10.1.1). Call it once. */
+  receiveBody(receiver: BodyReceiver): void {
+    this.#connection.startBody(receiver);
+  }
+
+  /** Stops reading the body from the client, which then feels back-pressure. */
+  pauseBody(): void {
+    this.#connection.pauseBody();
+  }
+
+  resumeBody(): void {
+    this.#connection.resumeBody();
+  }
+
+  /** Answers in one go. Does nothing when the exchange is over or a response has begun. */
+  respond(status: number, headers: HeaderList, body: Buffer | string): void {
+    if (this.#state !== "open") return;
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    let lines = `Date: ${this.#connection.httpDate}\r\n`;
+    for (let i = 0; i < headers.length; i += 2) lines += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    this.startResponse(status, undefined, lines, { length: bytes.length });
+    if (bytes.length > 0 && this.head.method !== "HEAD") this.write(bytes);
+    this.end();
+  }
+
+  /** Answers with a line of text. */
+  respondText(status: number, text: string, headers: HeaderList = []): void {
+    const body = plainTextBody(text);
+    this.respond(status, [...headers, ...body.headers.slice(0, -2)], text);
+  }
+
+  /** Begins a response. `headerLines` are formatted lines without framing and connection headers, each ending in CRLF. */
+  startResponse(status: number, reason: string | undefined, headerLines: string, body: ResponseBodyFraming): void {
+    if (this.#state !== "open") return;
+    this.#state = "responding";
+    this.#connection.sendHead(status, reason, headerLines, body);
+  }
+
+  /** Sends a piece of the body. False: the client is slow, wait for onDrain. */
+  write(chunk: Buffer): boolean {
+    return this.#state === "responding" ? this.#connection.sendBody(chunk) : true;
+  }
+
+  end(): void {
+    if (this.#state !== "responding") return;
+    this.#state = "finished";
+    this.#connection.finishResponse();
+  }
+
+  /** Ends the connection without a proper end, so that the client sees that the response is not whole. */
+  abort(): void {
+    this.#state = "finished";
+    this.#connection.terminate();
+  }
+
+  /** For the connection: the client is gone. */
+  connectionClosed(): void {
+    if (this.#state === "finished") return;
+    this.#state = "finished";
+    this.onClose();
+  }
+}

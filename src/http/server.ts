@@ -1,0 +1,153 @@
+import type { Socket, TCPSocketListener } from "bun";
+import { formatResponseHead, plainTextBody } from "./response.ts";
+import { ServerConnection } from "./server-connection.ts";
+import type { HttpExchange } from "./server-exchange.ts";
+
+/** Bounds on what one client, and all clients together, can take. */
+export interface HttpServerLimits {
+  /** Longest request line and header section; beyond it 431. */
+  readonly maxHeaderBytes: number;
+  /** Longest request body; beyond it 413. 0 means no limit: bodies are streamed, so a long one costs no memory. */
+  readonly maxBodyBytes: number;
+  /** Open connections; one more is told 503 and closed. */
+  readonly maxConnections: number;
+  /** From the first byte of a head to its last; beyond it 408. */
+  readonly headerTimeoutMs: number;
+  /** Without a byte of a request body, or without the client taking a byte of the response; beyond it 408, or the connection ends. */
+  readonly bodyIdleTimeoutMs: number;
+  /** How long an idle connection is kept. Longer than clients keep theirs (Go: 90 s), so that they close first. */
+  readonly keepAliveTimeoutMs: number;
+}
+
+export interface HttpServerOptions {
+  readonly hostname: string;
+  /** 0: any free port; `HttpServer.port` tells which. */
+  readonly port: number;
+  readonly limits: HttpServerLimits;
+  /** Called once for each request, as soon as its head is read. It must see to it that the exchange is answered. */
+  readonly handle: (exchange: HttpExchange) => void;
+  /** Told of an exception that no handler caught: a fault of this program. The connection concerned is closed. */
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * HTTP/1.1 over raw sockets. Made for this program because no server that comes with Bun gives the request target as it was
+ * sent, lets a redirect go out before `100 Continue`, or tells a truncated body from a whole one: docs/adr/0004.
+ *
+ * One request at a time on each connection; further ones wait in the socket. Keeps time in steps of a quarter second.
+ */
+export class HttpServer {
+  readonly #listener: TCPSocketListener<ServerConnection>;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #sweeper: Timer;
+  #stopping = false;
+  #emptied: (() => void) | undefined;
+
+  /** Throws when the address cannot be bound. */
+  constructor(options: HttpServerOptions) {
+    const { limits, handle } = options;
+    const context = { limits, handle, clock: new CoarseClock(), isStopping: () => this.#stopping };
+    this.#listener = Bun.listen<ServerConnection>({
+      hostname: options.hostname,
+      port: options.port,
+      allowHalfOpen: true,
+      socket: {
+        open: (socket) => {
+          if (this.#connections.size >= limits.maxConnections) {
+            refuse(socket, limits.maxConnections);
+            return;
+          }
+          socket.data = new ServerConnection(socket, context);
+          this.#connections.add(socket.data);
+        },
+        // A refused connection has no data; it is only closed.
+        data: (socket, chunk) => socket.data?.onData(chunk),
+        drain: (socket) => socket.data?.onDrain(),
+        end: (socket) => {
+          if (socket.data === undefined) socket.end();
+          else socket.data.onEnd();
+        },
+        close: (socket) => this.#forget(socket.data),
+        error: (socket, error) => {
+          socket.terminate();
+          options.onError(error);
+        },
+      },
+    });
+    this.#sweeper = setInterval(() => {
+      context.clock.tick();
+      for (const connection of this.#connections) connection.checkDeadline();
+    }, SWEEP_INTERVAL_MS);
+  }
+
+  get hostname(): string {
+    return this.#listener.hostname;
+  }
+
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Stops accepting at once, closes idle connections, lets running exchanges finish and tells their clients that the
+   * connection closes. What still runs after `graceMs` is cut. Resolves when no connection is left.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#listener.stop();
+    for (const connection of this.#connections) connection.closeIfIdle();
+    if (this.#connections.size > 0) {
+      const emptied = new Promise<void>((resolve) => {
+        this.#emptied = resolve;
+      });
+      const cut = setTimeout(() => {
+        for (const connection of this.#connections) connection.terminate();
+      }, graceMs);
+      await emptied;
+      clearTimeout(cut);
+    }
+    clearInterval(this.#sweeper);
+  }
+
+  #forget(connection: ServerConnection | undefined): void {
+    if (connection === undefined) return;
+    this.#connections.delete(connection);
+    connection.onClose();
+    if (this.#connections.size === 0) this.#emptied?.();
+  }
+}
+
+const SWEEP_INTERVAL_MS = 250;
+
+/** Time to the quarter second, and the Date header made from it: reading the real clock for each request costs more. */
+export class CoarseClock {
+  #now = performance.now();
+  #date = new Date().toUTCString();
+
+  /** Milliseconds on the monotonic clock. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** The current IMF-fixdate (RFC 9110 §5.6.7). */
+  get httpDate(): string {
+    return this.#date;
+  }
+
+  tick(): void {
+    this.#now = performance.now();
+    this.#date = new Date().toUTCString();
+  }
+}
+
+function refuse(socket: Socket<ServerConnection>, maxConnections: number): void {
+  const body = plainTextBody(`Too many connections: limit is ${maxConnections}\n`);
+  socket.write(
+    formatResponseHead(503, { headers: ["Retry-After", "1", ...body.headers], connection: "close" }) + body.text,
+  );
+  socket.end();
+}
