@@ -1,0 +1,84 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from "yaml";
+import type { ConfigProblem } from "./config-error.ts";
+
+/** A parsed YAML file that knows where each of its nodes stands, and collects what is wrong with them. */
+export class YamlFile {
+  readonly name: string;
+  readonly #lines = new LineCounter();
+  readonly #document: Document;
+  readonly #problems: ConfigProblem[] = [];
+
+  constructor(name: string, text: string) {
+    this.name = name;
+    // Doubled keys are left to the reader of the mapping: it can name the key and both lines, and carry on.
+    this.#document = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false });
+    for (const { message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
+      this.addProblem(pos[0], "", message);
+    }
+    visit(this.#document, {
+      Alias: (_, alias) => {
+        if (this.resolve(alias) === undefined) this.addProblem(alias.range?.[0], "", `unknown alias *${alias.source}`);
+      },
+    });
+  }
+
+  /** In the order of the file. After a syntax error the tree is guesswork: read no further when this is not empty. */
+  get problems(): readonly ConfigProblem[] {
+    return this.#problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  }
+
+  /** The mapping that the file consists of; undefined when it is empty or something else, which is then a problem. */
+  get root(): YAMLMap | undefined {
+    const { contents } = this.#document;
+    if (isMap(contents)) return contents;
+    const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
+    if (!isEmpty) this.addProblem(contents.range?.[0], "", "expected a mapping of keys to values");
+    return undefined;
+  }
+
+  /** The node itself, or what an alias such as `*defaults` stands for. */
+  resolve(node: unknown): unknown {
+    return isAlias(node) ? node.resolve(this.#document) : node;
+  }
+
+  /** The texts of all scalars whose key ends in `suffix`, wherever they stand. */
+  textsByKeySuffix(suffix: string): ReadonlySet<string> {
+    const texts = new Set<string>();
+    visit(this.#document, {
+      Pair: (_, { key, value }) => {
+        const text = isScalar(key) && String(key.value).endsWith(suffix) ? scalarText(this.resolve(value)) : undefined;
+        if (text !== undefined) texts.add(text);
+      },
+    });
+    return texts;
+  }
+
+  lineOf(node: Node): number {
+    return this.#lines.linePos(node.range?.[0] ?? 0).line;
+  }
+
+  /** `offset` undefined: the file as a whole. */
+  addProblem(offset: number | undefined, key: string, message: string): void {
+    const { line, col } = offset === undefined ? { line: 0, col: 0 } : this.#lines.linePos(offset);
+    this.#problems.push({ file: this.name, line, column: col, key, message });
+  }
+}
+
+/**
+ * The text of a scalar as it is written, so that a password `0123` keeps its zero and quotes make no difference;
+ * undefined for null, an empty text and anything that is not a scalar.
+ */
+export function scalarText(node: unknown): string | undefined {
+  if (!isScalar(node) || node.value === null || node.value === "") return undefined;
+  return typeof node.value === "string" ? node.value : (node.source ?? String(node.value));
+}

@@ -1,0 +1,30 @@
+import { describe, expect, test } from "bun:test";
+import { didYouMean, suggestion } from "./did-you-mean.ts";
+
+const KEYS = ["timeout", "interval", "max_body_bytes", "token", "token_file", "draining"];
+
+describe("didYouMean()", () => {
+  test.each([
+    ["timout", "timeout"],
+    ["tiemout", "timeout"],
+    ["intervall", "interval"],
+    ["maxBodyBytes", "max_body_bytes"],
+    ["max-body-bytes", "max_body_bytes"],
+    ["tokenfile", "token_file"],
+    ["TOKEN", "token"],
+    ["drain", undefined],
+    ["draning", "draining"],
+    ["x", undefined],
+    ["", undefined],
+    ["t".repeat(10_000), undefined],
+  ])("takes %p for %p", (name, meant) => {
+    expect(didYouMean(name, KEYS)).toBe(meant as string);
+  });
+});
+
+describe("suggestion()", () => {
+  test("is empty when nothing is near", () => {
+    expect(suggestion("zebra", KEYS)).toBe("");
+    expect(suggestion("intervla", KEYS)).toBe('; did you mean "interval"?');
+  });
+});
