@@ -25,7 +25,7 @@ export class ConfigReloader {
   #config: Config;
   #lastReloadSuccessful = true;
   #lastSuccessMs = Date.now();
-  #running: Promise<ReloadResult> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
   #waiting: Promise<ReloadResult> | undefined;
 
   constructor(options: ReloaderOptions) {
@@ -51,18 +51,14 @@ export class ConfigReloader {
    * changed, so another follows it, and all who ask meanwhile share that one.
    */
   reload(): Promise<ReloadResult> {
-    if (this.#running === undefined) return this.#start();
-    this.#waiting ??= this.#running.then(() => this.#start());
+    if (this.#waiting === undefined) {
+      this.#waiting = this.#last.then(() => {
+        this.#waiting = undefined;
+        return this.#reloadOnce();
+      });
+      this.#last = this.#waiting;
+    }
     return this.#waiting;
-  }
-
-  #start(): Promise<ReloadResult> {
-    this.#waiting = undefined;
-    const running = this.#reloadOnce().finally(() => {
-      if (this.#running === running) this.#running = undefined;
-    });
-    this.#running = running;
-    return running;
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
