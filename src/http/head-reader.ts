@@ -62,7 +62,7 @@ export class HeadReader {
 
   #checkLength(length: number): void {
     if (length > this.#maxBytes) {
-      throw new HttpSyntaxError(431, `Request head too large: more than ${this.#maxBytes} bytes`);
+      throw new HttpSyntaxError(431, `Message head too large: more than ${this.#maxBytes} bytes`);
     }
   }
 }

@@ -1,0 +1,205 @@
+import { ClientConnection, type ConnectionError } from "../http/client-connection.ts";
+import { splitAddress } from "./address.ts";
+import { hasAnswered, type ProbeResult, probe } from "./probe.ts";
+import { type AttemptOwner, type AttemptReceiver, type OutgoingRequest, PushAttempt } from "./push-attempt.ts";
+
+export interface PushgatewayClientOptions {
+  /** Connections to one member, and so pushes in flight on it. More wait, so that a slow member cannot take all there is. */
+  readonly maxInFlight: number;
+  /** Pushes that may wait for a connection to one member; one more fails as `overloaded`. */
+  readonly maxQueued: number;
+  readonly connectTimeoutMs: number;
+  /** A member that has left a push unanswered for so long is probed; if the probe goes unanswered too, its pushes are given up. */
+  readonly stallTimeoutMs: number;
+  /** Request target of the probe. */
+  readonly probePath: string;
+  readonly probeTimeoutMs: number;
+  /** Told of a member that cannot be reached, with what was seen. */
+  readonly onUnreachable: (address: string, detail: string) => void;
+}
+
+/** Idle connections beyond these are closed rather than kept. */
+const MAX_IDLE_CONNECTIONS = 64;
+const IDLE_TIMEOUT_MS = 60_000;
+
+/**
+ * One Pushgateway as the push path sees it: a pool of keep-alive connections, a bounded queue, and an eye on pushes that go
+ * unanswered. Its members are independent: whatever hangs here delays nobody else.
+ */
+export class PushgatewayClient implements AttemptOwner {
+  readonly address: string;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #options: PushgatewayClientOptions;
+  readonly #attempts = new Set<PushAttempt>();
+  /** In order of arrival; an attempt that is given up leaves at once. */
+  readonly #queue = new Set<PushAttempt>();
+  /** The most recently used last: those at the front can grow old and be closed. */
+  readonly #idle: { readonly connection: ClientConnection; readonly since: number }[] = [];
+  readonly #connecting = new Map<ClientConnection, { readonly attempt: PushAttempt; readonly since: number }>();
+  #connectionCount = 0;
+  #probing = false;
+  #lastProbe = Number.NEGATIVE_INFINITY;
+  #retired = false;
+
+  constructor(address: string, options: PushgatewayClientOptions) {
+    const { host, port } = splitAddress(address);
+    this.address = address;
+    this.#host = host;
+    this.#port = port;
+    this.#options = options;
+  }
+
+  /** Pushes that are on their way to this member, those that wait for a connection included. */
+  get inFlight(): number {
+    return this.#attempts.size;
+  }
+
+  /** Sends a request. What becomes of it goes to the receiver, possibly before this returns. */
+  send(request: OutgoingRequest, receiver: AttemptReceiver): PushAttempt {
+    const attempt = new PushAttempt(request, receiver, this);
+    this.#attempts.add(attempt);
+    attempt.start();
+    return attempt;
+  }
+
+  connect(attempt: PushAttempt, fresh: boolean): void {
+    const idle = fresh ? undefined : this.#idle.pop();
+    if (idle !== undefined) {
+      attempt.useConnection(idle.connection);
+    } else if (this.#connectionCount < this.#options.maxInFlight) {
+      this.#open(attempt);
+    } else if (fresh && this.#idle.length > 0) {
+      this.#idle.shift()?.connection.destroy();
+      this.#open(attempt);
+    } else if (this.#queue.size < this.#options.maxQueued) {
+      this.#queue.add(attempt);
+    } else {
+      attempt.fail("overloaded", `${this.#queue.size} pushes already wait for ${this.address}`);
+    }
+  }
+
+  judgeLoss(attempt: PushAttempt, error: ConnectionError): void {
+    void this.#probe().then((result) => {
+      if (hasAnswered(result.verdict)) {
+        attempt.fail("dropped", `${this.address} closed the connection without an answer (${error.message})`);
+      } else {
+        attempt.fail("dead", `${this.address}: ${error.message}, then ${result.detail}`);
+        this.#giveUp(result.detail);
+      }
+    });
+  }
+
+  release(attempt: PushAttempt): void {
+    this.#attempts.delete(attempt);
+    this.#queue.delete(attempt);
+  }
+
+  /** No more pushes will come: those under way may finish, and no connection is kept behind them. */
+  retire(): void {
+    this.#retired = true;
+    this.#closeIdle();
+  }
+
+  #closeIdle(): void {
+    for (const { connection } of this.#idle.splice(0)) connection.destroy();
+  }
+
+  /** Looks after everything that waits. To be called several times within a stall timeout. */
+  watch(now: number): void {
+    while (this.#idle[0] !== undefined && now - this.#idle[0].since > IDLE_TIMEOUT_MS) {
+      this.#idle.shift()?.connection.destroy();
+    }
+    for (const [connection, { since }] of this.#connecting) {
+      if (now - since > this.#options.connectTimeoutMs) {
+        connection.destroy();
+        this.#connecting.delete(connection);
+        this.#connectionCount--;
+        this.#cannotConnect(`no connection to ${this.address} within ${this.#options.connectTimeoutMs} ms`);
+        break;
+      }
+    }
+    this.#watchStalls(now);
+  }
+
+  #watchStalls(now: number): void {
+    const { stallTimeoutMs } = this.#options;
+    if (this.#probing || now - this.#lastProbe < stallTimeoutMs) return;
+    let longest = Number.POSITIVE_INFINITY;
+    for (const attempt of this.#attempts) longest = Math.min(longest, attempt.waitingSince);
+    if (now - longest < stallTimeoutMs) return;
+    this.#probing = true;
+    void this.#probe().then((result) => {
+      this.#probing = false;
+      this.#lastProbe = performance.now();
+      if (!hasAnswered(result.verdict)) this.#giveUp(result.detail, now);
+    });
+  }
+
+  #probe(): Promise<ProbeResult> {
+    return probe(this.address, { path: this.#options.probePath, timeoutMs: this.#options.probeTimeoutMs });
+  }
+
+  /** The member does not answer: fails the pushes that have waited for it since before it was asked. */
+  #giveUp(detail: string, since = Number.NEGATIVE_INFINITY): void {
+    this.#closeIdle();
+    for (const attempt of [...this.#attempts]) {
+      if (attempt.waitingSince <= since) attempt.fail("unresponsive", `${this.address} does not answer: ${detail}`);
+    }
+    this.#cannotConnect(detail);
+  }
+
+  #open(attempt: PushAttempt): void {
+    this.#connectionCount++;
+    const connection = ClientConnection.open(
+      this.#host,
+      this.#port,
+      () => this.#onConnected(connection),
+      (error) => {
+        this.#connecting.delete(connection);
+        this.#connectionCount--;
+        this.#cannotConnect(error.message, attempt);
+      },
+    );
+    this.#connecting.set(connection, { attempt, since: performance.now() });
+  }
+
+  #onConnected(connection: ClientConnection): void {
+    const waiting = this.#connecting.get(connection);
+    this.#connecting.delete(connection);
+    connection.onIdle = () => this.#onIdle(connection);
+    connection.onClose = () => this.#onClosed(connection);
+    if (waiting === undefined || waiting.attempt.isOver) this.#onIdle(connection);
+    else waiting.attempt.useConnection(connection);
+  }
+
+  #onIdle(connection: ClientConnection): void {
+    const next = this.#nextQueued();
+    if (next !== undefined) next.useConnection(connection);
+    else if (!this.#retired && this.#idle.length < MAX_IDLE_CONNECTIONS)
+      this.#idle.push({ connection, since: performance.now() });
+    else connection.destroy();
+  }
+
+  #onClosed(connection: ClientConnection): void {
+    this.#connectionCount--;
+    const index = this.#idle.findIndex((idle) => idle.connection === connection);
+    if (index !== -1) this.#idle.splice(index, 1);
+    const next = this.#connectionCount < this.#options.maxInFlight ? this.#nextQueued() : undefined;
+    if (next !== undefined) this.#open(next);
+  }
+
+  #nextQueued(): PushAttempt | undefined {
+    const [next] = this.#queue;
+    if (next !== undefined) this.#queue.delete(next);
+    return next;
+  }
+
+  /** Whoever waits for a connection would wait in vain. */
+  #cannotConnect(detail: string, attempt?: PushAttempt): void {
+    this.#options.onUnreachable(this.address, detail);
+    attempt?.fail("unreachable", detail);
+    for (const { attempt: waiting } of [...this.#connecting.values()]) waiting.fail("unreachable", detail);
+    for (const queued of [...this.#queue]) queued.fail("unreachable", detail);
+  }
+}
