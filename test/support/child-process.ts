@@ -2,8 +2,6 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Sent to the child when this process dies; SIGKILL when absent. A launcher that has a child of its own wants SIGTERM. */
-  readonly parentDeathSignal?: "KILL" | "TERM";
 }
 
 const KEPT_OUTPUT_BYTES = 64 * 1024;
@@ -18,8 +16,7 @@ export class ChildProcess implements AsyncDisposable {
   readonly #drained: Promise<unknown>;
 
   constructor(argv: readonly string[], options: ChildOptions = {}) {
-    const leash =
-      Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", options.parentDeathSignal ?? "KILL", "--"];
+    const leash = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL", "--"];
     this.#process = Bun.spawn([...leash, ...argv], {
       cwd: options.cwd ?? process.cwd(),
       env: { ...process.env, ...options.env },

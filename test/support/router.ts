@@ -12,13 +12,11 @@ export interface RouterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** 127.0.0.1 and a free port when absent. */
   readonly port?: number;
-  /** Starts bin/dynamic-sharding as a user does, in place of src/main.ts under this Bun. */
-  readonly launcher?: boolean;
   /** What counts as started; /-/ready answering 200 when absent. */
   readonly readyPath?: string;
 }
 
-/** A router as a process of its own. `pid` is the router's, or the launcher's where that was asked for. */
+/** A router as a process of its own, started as a user does it. The launcher execs, so `pid` is the router's. */
 export class RouterProcess extends ServerProcess {
   readonly address: string;
   readonly url: string;
@@ -28,13 +26,10 @@ export class RouterProcess extends ServerProcess {
   constructor(folder: string, options: RouterOptions) {
     const address = `127.0.0.1:${options.port ?? freePort()}`;
     const configFile = join(folder, "dynamic-sharding.yml");
-    const program = options.launcher
-      ? [join(REPOSITORY, "bin/dynamic-sharding")]
-      : [process.execPath, join(REPOSITORY, "src/main.ts")];
     super({
       name: `router ${address}`,
       argv: [
-        ...program,
+        join(REPOSITORY, "bin/dynamic-sharding"),
         ...(options.config === undefined ? [] : [`--config.file=${configFile}`]),
         `--web.listen-address=${address}`,
         "--log.level=debug",
@@ -44,8 +39,6 @@ export class RouterProcess extends ServerProcess {
       env: options.env ?? {},
       ready: () => answersOk(`http://${address}${options.readyPath ?? "/-/ready"}`),
       folders: [folder],
-      // Only a launcher that is asked can take the router along.
-      parentDeathSignal: options.launcher ? "TERM" : "KILL",
     });
     this.address = address;
     this.url = `http://${address}`;

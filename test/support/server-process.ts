@@ -50,7 +50,7 @@ export class ServerProcess implements AsyncDisposable {
       });
       await Promise.race([ready, this.#diedEarly(child)]);
     } catch (error) {
-      await child.stop();
+      await this.stop();
       throw new Error(`Cannot start ${this.#spec.name}: ${String(error)}\n${child.output()}`, { cause: error });
     }
   }
