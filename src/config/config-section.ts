@@ -1,4 +1,5 @@
 import { isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } from "yaml";
+import { parseChoice } from "../choice.ts";
 import { suggestion } from "../did-you-mean.ts";
 import { formatByteSize, parseByteSize } from "./byte-size.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -104,13 +105,7 @@ export class ConfigSection {
   }
 
   optionalChoice<T extends string>(key: string, choices: readonly T[]): T | undefined {
-    return this.value(key, (text) => {
-      const choice = choices.find((candidate) => candidate === text);
-      if (choice === undefined) {
-        throw new RangeError(`expected one of ${choices.join(", ")}, got "${text}"${suggestion(text, choices)}`);
-      }
-      return choice;
-    });
+    return this.value(key, (text) => parseChoice(text, choices));
   }
 
   /** One entry for each item, in the order of the file; undefined where `parse` could not read it, which is a problem. */

@@ -1,0 +1,127 @@
+import packageJson from "../package.json" with { type: "json" };
+import { checkConfig } from "./check-config.ts";
+import { type CommandLine, parseCommandLine, UsageError } from "./command-line.ts";
+import type { Config } from "./config/config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { loadConfig } from "./config/load-config.ts";
+import { DEFAULT_CONFIG_FILE, PROGRAM, type RunFlags } from "./flags.ts";
+import { createLogger, describeError, type Logger } from "./log.ts";
+import { Output } from "./output.ts";
+import { type Router, startRouter } from "./router-app.ts";
+
+/** How long an ending process waits for somebody to read its last words. */
+const FLUSH_TIMEOUT_MS = 1000;
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+/** As a shell reports a process that a signal ended: this plus the number of the signal. */
+const EXIT_SIGNAL = 128;
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+const stdout: Output = new Output(process.stdout);
+const stderr: Output = new Output(process.stderr);
+
+await exit(await main(process.argv.slice(2)));
+
+async function exit(code: number): Promise<never> {
+  await Promise.all([stdout.flush(FLUSH_TIMEOUT_MS), stderr.flush(FLUSH_TIMEOUT_MS)]);
+  process.exit(code);
+}
+
+/** The exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    return await runCommand(parseCommandLine(argv));
+  } catch (error) {
+    if (error instanceof UsageError) {
+      stderr.write(`${PROGRAM}: ${error.message}\nFor all flags and commands: ${PROGRAM} --help\n`);
+      return EXIT_USAGE;
+    }
+    stderr.write(error instanceof ConfigError ? `${error.message}\n` : `${PROGRAM}: ${describeError(error)}\n`);
+    return EXIT_FAILURE;
+  }
+}
+
+async function runCommand(commandLine: CommandLine): Promise<number> {
+  switch (commandLine.kind) {
+    case "help":
+      stdout.write(commandLine.text);
+      return 0;
+    case "version":
+      stdout.write(`${PROGRAM}, version ${packageJson.version} (bun ${Bun.version})\n`);
+      return 0;
+    case "check-config": {
+      const { ok, text } = await checkConfig(commandLine.files);
+      stdout.write(text);
+      return ok ? 0 : EXIT_FAILURE;
+    }
+    case "run":
+      return runRouter(commandLine.flags);
+  }
+}
+
+/** Runs until a signal asks for the end. */
+async function runRouter(flags: RunFlags): Promise<number> {
+  const log = createLogger({
+    level: flags.logLevel,
+    format: flags.logFormat,
+    write: (line) => stderr.write(line),
+  });
+  stderr.onDropped((lines) => log.warn("Dropped log lines because nobody read them in time", { lines }));
+  exitOnBugs(log);
+  const stopRequested = whenStopRequested(log);
+  let router: Router | undefined;
+  // Without a listener the signal would end the process. Before there is a router, the file is being read anyway; how a
+  // reload ends is logged by the router.
+  process.on("SIGHUP", () => void router?.reload());
+  const load = () => loadWithFlags(flags);
+  const starting = startRouter({
+    config: await load(),
+    loadConfig: load,
+    log,
+    enableLifecycle: flags.enableLifecycle,
+    version: packageJson.version,
+  });
+  // Nothing has been accepted yet, so a start that takes long need not be waited for.
+  router = await Promise.race([starting, stopRequested]);
+  await stopRequested;
+  await router?.stop();
+  return 0;
+}
+
+async function loadWithFlags({ configFile, listenAddress }: RunFlags): Promise<Config> {
+  if (configFile === undefined && !(await Bun.file(DEFAULT_CONFIG_FILE).exists())) {
+    throw new Error(
+      `Cannot find "${DEFAULT_CONFIG_FILE}" in this folder: name a configuration file with --config.file=FILE, ` +
+        "or write one that lists at least one address under pushgateway.servers",
+    );
+  }
+  const config = await loadConfig(configFile ?? DEFAULT_CONFIG_FILE);
+  return listenAddress === undefined ? config : { ...config, listen: listenAddress };
+}
+
+/** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
+function whenStopRequested(log: Logger): Promise<undefined> {
+  const requested = Promise.withResolvers<undefined>();
+  let isRequested = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (isRequested) process.exit(EXIT_SIGNAL + SIGNAL_NUMBERS[signal]);
+      isRequested = true;
+      log.info("Stopping", { signal });
+      requested.resolve(undefined);
+    });
+  }
+  return requested.promise;
+}
+
+/** After an error that nobody expected, the state is unknown: a restart is safer than going on. */
+function exitOnBugs(log: Logger): void {
+  const onBug = (kind: string) => (error: unknown) => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    log.error(`Stopping after an ${kind}; please report this`, { err: describeError(error), stack });
+    void exit(EXIT_FAILURE);
+  };
+  process.on("uncaughtException", onBug("uncaught exception"));
+  process.on("unhandledRejection", onBug("unhandled rejection"));
+}
