@@ -7,12 +7,12 @@ import { temporaryFolder } from "../support/server-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 interface QueryAnswer {
-  readonly data: { readonly result: readonly { readonly metric: { found_by: string; instance: string } }[] };
+  readonly data: { readonly result: readonly { readonly metric: { instance: string } }[] };
 }
 
-await describeWithParts(["consul", "pushgateway-1.11.0", "prometheus"], "npm run demo", () => {
+await describeWithParts(["consul", "pushgateway-1.11.0", "prometheus", "prometheus-2.24"], "npm run demo", () => {
   test.each(["SIGINT", "SIGTERM"] as const)(
-    "shows pushes in Prometheus by both discoveries, and %s leaves nothing behind",
+    "shows pushes in Prometheus by consul_sd and by http_sd, and %s leaves nothing behind",
     async (signal) => {
       const folder = await temporaryFolder("demo");
       await using cleanup = new AsyncDisposableStack();
@@ -20,16 +20,12 @@ await describeWithParts(["consul", "pushgateway-1.11.0", "prometheus"], "npm run
       await using demo = new ChildProcess([process.execPath, join(REPOSITORY, "test/demo/run.ts")], {
         env: { TMPDIR: folder },
       });
-      const prometheus = await waitFor("the demo's URLs", () => urlIn(demo.output(), "Prometheus"), {
-        timeoutMs: 60_000,
-      });
+      const urls = await waitFor("the demo's URLs", () => prometheusUrls(demo.output()), { timeoutMs: 60_000 });
 
-      await waitFor("20 groups in Prometheus by each discovery", () => seenByBoth(prometheus, 20), {
-        timeoutMs: 60_000,
-      });
+      for (const url of urls) await waitFor(`20 groups in ${url}`, () => sees(url, 20), { timeoutMs: 60_000 });
       const family = await descendants(demo.pid);
-      // Consul, three Pushgateways, two routers, Prometheus.
-      expect(family.length).toBe(7);
+      // Consul, three Pushgateways, two routers, two Prometheus.
+      expect(family.length).toBe(8);
 
       demo.kill(signal);
       expect(await demo.exited).toBe(0);
@@ -41,19 +37,19 @@ await describeWithParts(["consul", "pushgateway-1.11.0", "prometheus"], "npm run
   );
 });
 
-function urlIn(output: string, name: string): string | undefined {
-  return new RegExp(`^${name}\\s+(http://[\\d.:]+)`, "m").exec(output)?.[1];
+/** The one that finds its targets by consul_sd and the one that does by http_sd, once both are printed. */
+function prometheusUrls(output: string): readonly string[] | undefined {
+  const urls = [...output.matchAll(/^Prometheus +(http:\/\/[\d.:]+)/gm)].map(([, url]) => url ?? "");
+  return urls.length === 2 ? urls : undefined;
 }
 
-async function seenByBoth(prometheus: string, groups: number): Promise<boolean> {
+async function sees(prometheus: string, groups: number): Promise<boolean> {
   const query = new URLSearchParams({ query: "demo_last_run_records" });
   const response = await fetch(`${prometheus}/api/v1/query?${query}`);
   const { data } = (await response.json()) as QueryAnswer;
-  const seen = (mechanism: string) =>
-    new Set(data.result.filter(({ metric }) => metric.found_by === mechanism).map(({ metric }) => metric.instance))
-      .size;
-  if (seen("consul_sd") === groups && seen("http_sd") === groups) return true;
-  throw new Error(`${seen("consul_sd")} by consul_sd, ${seen("http_sd")} by http_sd`);
+  const instances = new Set(data.result.map(({ metric }) => metric.instance));
+  if (instances.size === groups) return true;
+  throw new Error(`${instances.size} groups`);
 }
 
 /** The process ids below one, from the kernel's table. */

@@ -14,7 +14,10 @@ interface Demo {
   readonly consul: Consul;
   readonly pushgateways: readonly Pushgateway[];
   readonly routers: readonly RouterProcess[];
-  readonly prometheus: Prometheus;
+  /** Finds the Pushgateways by asking Consul. */
+  readonly byConsul: Prometheus;
+  /** Finds the Pushgateways by asking a router. */
+  readonly byRouter: Prometheus;
 }
 
 async function main(): Promise<number> {
@@ -59,35 +62,35 @@ async function startAll(interrupted: AbortSignal, running: AsyncDisposableStack)
     pushgateway: { port: pushgateways[0]?.port, servers: pushgateways.map((member) => member.host) },
   };
   const routers = [started(await startRouterProcess({ config })), started(await startRouterProcess({ config }))];
-  const prometheus = started(await startPrometheus({ scrapeConfigs: scrapeConfigs(consul, routers) }));
-  return { consul, pushgateways, routers, prometheus };
+  const byConsul = started(
+    await startPrometheus({
+      version: "2.24",
+      scrapeConfigs: scrapeConfigs(routers, {
+        consul_sd_configs: [{ server: consul.address, services: ["pushgateway"], refresh_interval: "2s" }],
+      }),
+    }),
+  );
+  const byRouter = started(
+    await startPrometheus({
+      scrapeConfigs: scrapeConfigs(routers, {
+        http_sd_configs: [{ url: `${routers[0]?.url}/sd/pushgateways`, refresh_interval: "2s" }],
+      }),
+    }),
+  );
+  return { consul, pushgateways, routers, byConsul, byRouter };
 }
 
-/** The Pushgateways are scraped twice, to show both ways of finding them; a label tells which way a sample came. */
-function scrapeConfigs(
-  consul: Consul,
-  routers: readonly RouterProcess[],
-): readonly Readonly<Record<string, unknown>>[] {
-  const foundBy = (mechanism: string) => [{ target_label: "found_by", replacement: mechanism }];
+type ScrapeConfig = Readonly<Record<string, unknown>>;
+
+function scrapeConfigs(routers: readonly RouterProcess[], discovery: ScrapeConfig): readonly ScrapeConfig[] {
   return [
-    {
-      job_name: "pushgateways-by-consul",
-      honor_labels: true,
-      consul_sd_configs: [{ server: consul.address, services: ["pushgateway"], refresh_interval: "2s" }],
-      relabel_configs: foundBy("consul_sd"),
-    },
-    {
-      job_name: "pushgateways-by-router",
-      honor_labels: true,
-      http_sd_configs: [{ url: `${routers[0]?.url}/sd/pushgateways`, refresh_interval: "2s" }],
-      relabel_configs: foundBy("http_sd"),
-    },
+    { job_name: "pushgateways", honor_labels: true, ...discovery },
     { job_name: "routers", static_configs: [{ targets: routers.map((router) => router.address) }] },
   ];
 }
 
 function introduction(demo: Demo): string {
-  const { consul, pushgateways, routers, prometheus } = demo;
+  const { consul, pushgateways, routers, byConsul, byRouter } = demo;
   const router = routers[0]?.url;
   const group = "/metrics/job/mine/instance/here";
   const query = new URLSearchParams({ "g0.expr": "demo_last_run_records", "g0.tab": "1" });
@@ -95,7 +98,8 @@ function introduction(demo: Demo): string {
 Routers       ${routers.map(({ url }) => url).join("  ")}
 Pushgateways  ${pushgateways.map(({ url }) => url).join("  ")}
 Consul        ${consul.url}/v1/health/service/pushgateway
-Prometheus    ${prometheus.url}/graph?${query}
+Prometheus    ${byConsul.url}/graph?${query}   (finds the Pushgateways by consul_sd)
+Prometheus    ${byRouter.url}/graph?${query}   (finds the Pushgateways by http_sd, from a router)
 
 Try, in another terminal:
   echo 'answer 42' | curl --data-binary @- ${router}${group}

@@ -18,7 +18,7 @@ const EXPECTATIONS: Readonly<Record<PartName, Expectation>> = {
   "pushgateway-1.11.0": { args: ["--version"], says: /pushgateway, version 1\.11\.0 / },
   prometheus: { args: ["--version"], says: /prometheus, version 2\.42\./ },
   promtool: { args: ["--version"], says: /promtool, version 2\.42\./ },
-  "prometheus-3.5": { args: ["--version"], says: /prometheus, version 3\.5\./ },
+  "prometheus-2.24": { args: ["--version"], says: /prometheus, version 2\.24\./ },
   nginx: { args: ["-v"], says: /nginx\/1\.22\./ },
   haproxy: { args: ["-v"], says: /HAProxy version 2\.6\./ },
   wrk: { args: ["-v"], says: /wrk debian\/4\.1\.0/ },

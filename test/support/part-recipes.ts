@@ -1,6 +1,6 @@
 /** How a program from outside is obtained: Debian packages unpacked side by side, and what the program needs to run from there. */
 export interface PartRecipe {
-  readonly suite: "bullseye" | "bookworm" | "trixie" | "forky";
+  readonly suite: "bullseye" | "bookworm" | "trixie";
   /** Debian packages, the one that names the version first. Shared libraries follow, but never libc: the machine's is used. */
   readonly packages: readonly string[];
   /** The program's path inside the unpacked packages. */
@@ -35,7 +35,8 @@ export const PART_RECIPES = {
   },
   prometheus: { suite: "bookworm", packages: ["prometheus"], binary: "usr/bin/prometheus" },
   promtool: { suite: "bookworm", packages: ["prometheus"], binary: "usr/bin/promtool" },
-  "prometheus-3.5": { suite: "forky", packages: ["prometheus"], binary: "usr/bin/prometheus" },
+  // The last one that Debian built with consul_sd; http_sd came with 2.28.
+  "prometheus-2.24": { suite: "bullseye", packages: ["prometheus"], binary: "usr/bin/prometheus" },
   nginx: { suite: "bookworm", packages: ["nginx", "libpcre2-8-0", "libssl3", "zlib1g"], binary: "usr/sbin/nginx" },
   haproxy: {
     suite: "bookworm",

@@ -9,7 +9,8 @@ export interface PrometheusOptions {
   readonly scrapeConfigs: readonly Readonly<Record<string, unknown>>[];
   /** Further top-level keys; `global` replaces the default of one scrape each second. */
   readonly config?: Readonly<Record<string, unknown>>;
-  readonly version?: "2.42" | "3.5";
+  /** 2.42 when absent. Debian's build of 2.42 knows http_sd and no consul_sd, its 2.24 the other way round. */
+  readonly version?: "2.24" | "2.42";
   readonly port?: number;
   readonly flags?: readonly string[];
 }
@@ -75,7 +76,7 @@ export class Prometheus extends ServerProcess {
 
 /** Starts a Prometheus that scrapes each second, and waits until it is ready. */
 export async function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
-  const binary = await part(options.version === "3.5" ? "prometheus-3.5" : "prometheus");
+  const binary = await part(options.version === "2.24" ? "prometheus-2.24" : "prometheus");
   const folder = await temporaryFolder("prometheus");
   const file = join(folder, "prometheus.yml");
   const config = {
