@@ -1,0 +1,187 @@
+import { describeError, type Logger } from "../log.ts";
+import { isInService, type ProbeResult, probe } from "../pushgateway/probe.ts";
+import type { Target } from "./discovery/discoverer.ts";
+import {
+  checkDelayMs,
+  type Health,
+  type HealthEvent,
+  type HealthRules,
+  hasProvedItself,
+  nextHealth,
+  UNCHECKED,
+} from "./health.ts";
+import type { Member, MemberState } from "./member.ts";
+import type { MembershipObserver } from "./membership-observer.ts";
+
+/** How members are checked, and what the results mean. */
+export interface HealthCheckOptions {
+  /** Time between two checks of a member whose state is not in doubt. Jittered by a fifth either way. */
+  readonly intervalMs: number;
+  /** Deadline of one check. */
+  readonly timeoutMs: number;
+  /** Request target of the check, normally `/-/healthy`. */
+  readonly path: string;
+  /** Failed checks in a row that take a member out. A refused connection takes it out at once. */
+  readonly failuresBeforeDown: number;
+  /** Passed checks in a row that bring a member back. */
+  readonly successesBeforeActive: number;
+}
+
+/** What a tracked member needs of its surroundings. */
+export interface TrackedMemberContext {
+  /** Asked anew for every check, so that a reload takes effect without losing what is known. */
+  readonly healthCheck: () => HealthCheckOptions;
+  readonly log: Logger;
+  readonly observer: MembershipObserver;
+}
+
+const JITTER = 0.2;
+const STEADY_INTERVALS = 12;
+
+/**
+ * One target over time: joins what discovery says about it with what we see ourselves, and has it checked while there is a
+ * question that only our own checks can answer. That is: always when the mechanism does not vouch for health, and until its return when
+ * we saw it fail. A mechanism's `critical` is final, until it takes it back.
+ */
+export class TrackedMember {
+  readonly address: string;
+  readonly #context: TrackedMemberContext;
+  readonly #changed: () => void;
+  #target: Target;
+  #health: Health = UNCHECKED;
+  #member: Member | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #check: AbortController | undefined;
+  #lastResult: ProbeResult | undefined;
+
+  /** Does nothing until the first `retarget`. Calls `changed` after `member` has become another one. */
+  constructor(target: Target, context: TrackedMemberContext, changed: () => void) {
+    this.address = target.address;
+    this.#target = target;
+    this.#context = context;
+    this.#changed = changed;
+  }
+
+  /** The member as others should see it, or undefined until its first check is done. */
+  get member(): Member | undefined {
+    return this.#member;
+  }
+
+  get target(): Target {
+    return this.#target;
+  }
+
+  /** Takes over what discovery reports now. */
+  retarget(target: Target): void {
+    this.#target = target;
+    if (target.health === "critical") this.#apply({ type: "condemned", reason: target.reason });
+    else if (target.health === "passing") this.#apply({ type: "vouched", reason: target.reason });
+    else this.#apply(undefined);
+  }
+
+  /** Takes the member out at once. Our own checks decide when it returns, whatever discovery says. */
+  condemn(reason: string): void {
+    this.#apply({ type: "condemned", reason });
+  }
+
+  stop(): void {
+    this.#cancelCheck();
+  }
+
+  #apply(event: HealthEvent | undefined): void {
+    const before = this.#health;
+    if (event !== undefined) this.#health = nextHealth(before, event, this.#rules(), Date.now());
+    if (this.#health.phase === "down" && before.phase !== "down") this.#cancelCheck();
+    this.#planCheck();
+    this.#publish();
+    if (hasProvedItself(this.#health, this.#rules())) this.#admit();
+  }
+
+  /** The one way from `joining` into service: whatever must be done before a returning member takes pushes belongs here. */
+  #admit(): void {
+    this.#apply({ type: "admitted" });
+  }
+
+  #rules(): HealthRules {
+    const { intervalMs, failuresBeforeDown, successesBeforeActive } = this.#context.healthCheck();
+    return { failuresBeforeDown, successesBeforeActive, steadyMs: STEADY_INTERVALS * intervalMs };
+  }
+
+  #publish(): void {
+    const next = describeMember(this.address, this.#health, this.#target);
+    const previous = this.#member;
+    if (next === undefined) return;
+    if (previous !== undefined && previous.state === next.state) {
+      if (previous.draining === next.draining && previous.reason === next.reason) return;
+      this.#member = { ...next, since: previous.since };
+    } else {
+      this.#member = { ...next, since: Date.now() };
+    }
+    this.#changed();
+  }
+
+  #planCheck(): void {
+    if (!this.#needsChecks()) {
+      this.#cancelCheck();
+      return;
+    }
+    if (this.#timer !== undefined || this.#check !== undefined) return;
+    if (this.#health.phase === "unchecked") {
+      this.#runCheck();
+      return;
+    }
+    const delay = checkDelayMs(this.#health, this.#context.healthCheck().intervalMs);
+    this.#timer = setTimeout(() => this.#runCheck(), delay * (1 + JITTER * (2 * Math.random() - 1)));
+  }
+
+  #needsChecks(): boolean {
+    if (this.#target.health === "critical") return false;
+    return this.#target.health === "unknown" || this.#health.phase !== "up";
+  }
+
+  #cancelCheck(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#check?.abort();
+    this.#check = undefined;
+  }
+
+  #runCheck(): void {
+    this.#timer = undefined;
+    const check = new AbortController();
+    this.#check = check;
+    const { path, timeoutMs } = this.#context.healthCheck();
+    probe(this.address, { path, timeoutMs, signal: check.signal }).then(
+      (result) => this.#afterCheck(check, result),
+      // An aborted check is no longer the current one, so what it says is not heard.
+      (error: unknown) => this.#afterCheck(check, { verdict: "unreachable", detail: describeError(error) }),
+    );
+  }
+
+  #afterCheck(check: AbortController, result: ProbeResult): void {
+    if (this.#check !== check) return;
+    this.#check = undefined;
+    this.#context.observer.checked(result.verdict);
+    if (result.verdict === "unauthorized" && this.#lastResult?.verdict !== "unauthorized") {
+      this.#context.log.warn("Member asks health checks for credentials, so only its answering is checked", {
+        member: this.address,
+        err: result.detail,
+      });
+    }
+    this.#lastResult = result;
+    this.#apply(eventOf(result));
+  }
+}
+
+function eventOf({ verdict, detail }: ProbeResult): HealthEvent {
+  if (isInService(verdict)) return { type: "passed", reason: detail };
+  return { type: "failed", certain: verdict === "refused", reason: detail };
+}
+
+function describeMember(address: string, health: Health, target: Target): Omit<Member, "since"> | undefined {
+  if (health.phase === "unchecked") return undefined;
+  const { draining } = target;
+  if (health.phase !== "up") return { address, state: health.phase, draining, reason: health.reason };
+  const state: MemberState = draining ? "draining" : "active";
+  return { address, state, draining, reason: draining ? target.reason : health.reason };
+}
