@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { type DebianSource, debianSource } from "./apt-source.ts";
 import { runCommand, tryCommand } from "./run-command.ts";
 
 const APT_DEADLINE_MS = 240_000;
@@ -84,17 +85,11 @@ export class SuiteMirror {
   }
 }
 
-interface MachineSource {
-  readonly fileName: "sources.list" | "sources.sources";
-  forSuite(suite: string): string;
-}
-
-/** The entry of the machine's apt configuration that names Debian's main archive, ready to be asked for another suite. */
-async function machineSource(): Promise<MachineSource> {
-  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(await Bun.file("/etc/os-release").text())?.[1];
+/** The entry of the machine's apt configuration that names Debian's main archive. */
+async function machineSource(): Promise<DebianSource> {
+  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(await Bun.file("/etc/os-release").text())?.[1] ?? "";
   for (const file of await sourceFiles()) {
-    const text = await Bun.file(file).text();
-    const source = file.endsWith(".sources") ? stanzaSource(text, codename) : lineSource(text, codename);
+    const source = debianSource(file, await Bun.file(file).text(), codename);
     if (source !== undefined) return source;
   }
   throw new Error(
@@ -108,42 +103,6 @@ async function sourceFiles(): Promise<readonly string[]> {
   const candidates = ["/etc/apt/sources.list", ...files.map((name) => `/etc/apt/sources.list.d/${name}`)];
   const present = await Promise.all(candidates.map((file) => Bun.file(file).exists()));
   return candidates.filter((_, index) => present[index]);
-}
-
-/** A paragraph of a .sources file, whole (its keyring may be written inline) but for the suite. */
-function stanzaSource(text: string, codename: string | undefined): MachineSource | undefined {
-  const paragraphs = text
-    .replace(/^#.*\n/gm, "")
-    .split(/\n\s*\n/)
-    .map((paragraph) => paragraph.trim());
-  const stanza = paragraphs.find(
-    (paragraph) =>
-      words(paragraph, "Types").includes("deb") &&
-      words(paragraph, "Suites").includes(codename ?? "") &&
-      words(paragraph, "Components").includes("main") &&
-      !words(paragraph, "Enabled").includes("no"),
-  );
-  if (stanza === undefined) return undefined;
-  const forSuite = (suite: string) =>
-    `${stanza
-      .replace(/^Types:.*$/im, "Types: deb")
-      .replace(/^Suites:.*$/im, `Suites: ${suite}`)
-      .replace(/^Components:.*$/im, "Components: main")}\n`;
-  return { fileName: "sources.sources", forSuite };
-}
-
-function words(paragraph: string, field: string): readonly string[] {
-  return new RegExp(`^${field}:(.*)$`, "im").exec(paragraph)?.[1]?.trim().split(/\s+/) ?? [];
-}
-
-/** A line `deb [options] uri suite components` of a .list file. */
-function lineSource(text: string, codename: string | undefined): MachineSource | undefined {
-  for (const line of text.split("\n")) {
-    const match = /^\s*deb\s+(\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)$/.exec(line);
-    if (match === null || match[3] !== codename || !match[4]?.split(/\s+/).includes("main")) continue;
-    return { fileName: "sources.list", forSuite: (suite) => `deb ${match[1] ?? ""}${match[2]} ${suite} main\n` };
-  }
-  return undefined;
 }
 
 /** Absolute links inside packages (a JVM's configuration, say) mean the installed system; here they must stay in the folder. */
