@@ -40,6 +40,7 @@ export class HttpExchange {
   readonly head: RequestHead;
   readonly #connection: ExchangeConnection;
   #state: "open" | "responding" | "finished" = "open";
+  #status = 0;
   /** Called when the client has taken what `write` had to keep back. */
   onDrain: () => void = () => {};
   /** Called when the connection ends before the response was sent in full. */
@@ -52,6 +53,11 @@ export class HttpExchange {
 
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
+  }
+
+  /** Status of the response that was begun; 0 before that. */
+  get status(): number {
+    return this.#status;
   }
 
   /** Whether no byte of a response has been sent, so that one still can be. */
@@ -94,6 +100,7 @@ export class HttpExchange {
   startResponse(status: number, reason: string | undefined, headerLines: string, body: ResponseBodyFraming): void {
     if (this.#state !== "open") return;
     this.#state = "responding";
+    this.#status = status;
     this.#connection.sendHead(status, reason, headerLines, body);
   }
 

@@ -4,7 +4,7 @@ import type { ResponseHead } from "../http/response-head.ts";
 /**
  * How an attempt to push to one member failed.
  *
- * - `unreachable`: no connection came about. The member has seen nothing of the push.
+ * - `unreachable`: no connection came about. The member has seen nothing of the push, or died when it had.
  * - `dead`: the connection was lost before an answer, and the member is gone. It may have stored the push, and lost it.
  * - `unresponsive`: neither the push nor a health probe is answered in time. The push may sit in the member's socket and be
  *   applied whenever it thaws.
@@ -51,7 +51,7 @@ export interface AttemptOwner {
  */
 export class PushAttempt implements ResponseReceiver {
   /** Since when the member has had the next move, on the monotonic clock; Infinity while it has not. */
-  waitingSince = Number.POSITIVE_INFINITY;
+  waitingSince = performance.now();
   /** The connection it is on, or waits for. */
   connection: ClientConnection | undefined;
   readonly #request: OutgoingRequest;
@@ -60,11 +60,14 @@ export class PushAttempt implements ResponseReceiver {
   #state: "connecting" | "sent" | "answering" | "over" = "connecting";
   #replayable = true;
   #retried = false;
+  /** Whether the last byte of the request has been written. */
+  #finished: boolean;
 
   constructor(request: OutgoingRequest, receiver: AttemptReceiver, owner: AttemptOwner) {
     this.#request = request;
     this.#receiver = receiver;
     this.#owner = owner;
+    this.#finished = request.whole;
   }
 
   get isOver(): boolean {
@@ -94,6 +97,7 @@ export class PushAttempt implements ResponseReceiver {
 
   /** The last byte of a request that was not whole has been written. */
   finish(): void {
+    this.#finished = true;
     this.waitingSince = performance.now();
     this.connection?.finishRequest();
   }
@@ -113,10 +117,9 @@ export class PushAttempt implements ResponseReceiver {
 
   fail(failure: AttemptFailure, detail: string): void {
     if (this.#state === "over") return;
+    const wasSent = this.#state !== "connecting" || this.#retried;
     this.#end()?.destroy();
-    // Out of reach for the second connection, but the first had carried the push there.
-    const seen = failure === "unreachable" && this.#retried ? "dead" : failure;
-    this.#receiver.onAttemptFailed(seen, detail);
+    this.#receiver.onAttemptFailed(wasSent || failure !== "unresponsive" ? failure : "unreachable", detail);
   }
 
   onResponseHead(head: ResponseHead): void {
@@ -135,7 +138,7 @@ export class PushAttempt implements ResponseReceiver {
   }
 
   onDrain(): void {
-    this.waitingSince = Number.POSITIVE_INFINITY;
+    this.waitingSince = this.#finished ? performance.now() : Number.POSITIVE_INFINITY;
     this.#receiver.onDrain();
   }
 

@@ -8,8 +8,10 @@ export interface PushgatewayClientOptions {
   readonly maxInFlight: number;
   /** Pushes that may wait for a connection to one member; one more fails as `overloaded`. */
   readonly maxQueued: number;
-  readonly connectTimeoutMs: number;
-  /** A member that has left a push unanswered for so long is probed; if the probe goes unanswered too, its pushes are given up. */
+  /**
+   * A member that has let a push wait for so long, for a connection or an answer, is probed. If the probe goes unanswered too,
+   * the member is unreachable and its pushes are given up. A member that answers the probe is busy, and waited for.
+   */
   readonly stallTimeoutMs: number;
   /** Request target of the probe. */
   readonly probePath: string;
@@ -21,6 +23,8 @@ export interface PushgatewayClientOptions {
 /** Idle connections beyond these are closed rather than kept. */
 const MAX_IDLE_CONNECTIONS = 64;
 const IDLE_TIMEOUT_MS = 60_000;
+/** When a connection that does not come about frees its place. Whoever waited for it has been served or told long before. */
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * One Pushgateway as the push path sees it: a pool of keep-alive connections, a bounded queue, and an eye on pushes that go
@@ -85,7 +89,7 @@ export class PushgatewayClient implements AttemptOwner {
         attempt.fail("dropped", `${this.address} closed the connection without an answer (${error.message})`);
       } else {
         attempt.fail("dead", `${this.address}: ${error.message}, then ${result.detail}`);
-        this.#giveUp(result.detail);
+        this.#cannotConnect(result.detail);
       }
     });
   }
@@ -111,15 +115,16 @@ export class PushgatewayClient implements AttemptOwner {
       this.#idle.shift()?.connection.destroy();
     }
     for (const [connection, { since }] of this.#connecting) {
-      if (now - since > this.#options.connectTimeoutMs) {
-        connection.destroy();
-        this.#connecting.delete(connection);
-        this.#connectionCount--;
-        this.#cannotConnect(`no connection to ${this.address} within ${this.#options.connectTimeoutMs} ms`);
-        break;
-      }
+      if (now - since > CONNECT_TIMEOUT_MS) this.#abandon(connection);
     }
     this.#watchStalls(now);
+  }
+
+  #abandon(connection: ClientConnection): void {
+    this.#connecting.get(connection)?.attempt.fail("unreachable", `no connection to ${this.address} came about`);
+    this.#connecting.delete(connection);
+    connection.destroy();
+    this.#onClosed(connection);
   }
 
   #watchStalls(now: number): void {
@@ -140,13 +145,13 @@ export class PushgatewayClient implements AttemptOwner {
     return probe(this.address, { path: this.#options.probePath, timeoutMs: this.#options.probeTimeoutMs });
   }
 
-  /** The member does not answer: fails the pushes that have waited for it since before it was asked. */
-  #giveUp(detail: string, since = Number.NEGATIVE_INFINITY): void {
+  /** The member is out of reach: fails the pushes that have waited for it since before it was asked. */
+  #giveUp(detail: string, since: number): void {
+    this.#options.onUnreachable(this.address, detail);
     this.#closeIdle();
     for (const attempt of [...this.#attempts]) {
       if (attempt.waitingSince <= since) attempt.fail("unresponsive", `${this.address} does not answer: ${detail}`);
     }
-    this.#cannotConnect(detail);
   }
 
   #open(attempt: PushAttempt): void {
@@ -158,7 +163,8 @@ export class PushgatewayClient implements AttemptOwner {
       (error) => {
         this.#connecting.delete(connection);
         this.#connectionCount--;
-        this.#cannotConnect(error.message, attempt);
+        attempt.fail("unreachable", error.message);
+        this.#cannotConnect(error.message);
       },
     );
     this.#connecting.set(connection, { attempt, since: performance.now() });
@@ -195,11 +201,10 @@ export class PushgatewayClient implements AttemptOwner {
     return next;
   }
 
-  /** Whoever waits for a connection would wait in vain. */
-  #cannotConnect(detail: string, attempt?: PushAttempt): void {
+  /** Nobody listens there: whoever waits for a connection would wait in vain. */
+  #cannotConnect(detail: string): void {
     this.#options.onUnreachable(this.address, detail);
-    attempt?.fail("unreachable", detail);
-    for (const { attempt: waiting } of [...this.#connecting.values()]) waiting.fail("unreachable", detail);
-    for (const queued of [...this.#queue]) queued.fail("unreachable", detail);
+    for (const { attempt } of [...this.#connecting.values()]) attempt.fail("unreachable", detail);
+    for (const attempt of [...this.#queue]) attempt.fail("unreachable", detail);
   }
 }

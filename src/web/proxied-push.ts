@@ -1,0 +1,286 @@
+import { formatEndToEndHeaders } from "../http/headers.ts";
+import type { ResponseHead } from "../http/response-head.ts";
+import type { BodyReceiver, HttpExchange, ResponseBodyFraming } from "../http/server-exchange.ts";
+import type { PushOutcome, RouterMetrics } from "../metrics.ts";
+import type { AttemptFailure, AttemptReceiver, PushAttempt } from "../pushgateway/push-attempt.ts";
+import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
+import type { BodyBudget } from "./body-budget.ts";
+
+export interface ProxySettings {
+  /** Bodies up to this size are gathered before they are sent, so that they can be sent to another member. */
+  readonly maxBufferedBodyBytes: number;
+  /** From the end of the body to the end of the answer, over all attempts; while a body is streamed, between two steps. */
+  readonly requestTimeoutMs: number;
+  /** Name of this router in Via, unlike any other's: a push that already bears it is going in circles. */
+  readonly viaName: string;
+}
+
+/** What all proxied pushes of a router share. */
+export interface ProxyContext {
+  readonly settings: ProxySettings;
+  readonly clients: PushgatewayClients;
+  readonly budget: BodyBudget;
+  readonly metrics: RouterMetrics;
+  /** Pushes under way, for whoever keeps the deadlines. */
+  readonly active: Set<ProxiedPush>;
+  /** Told once when the push is over. */
+  readonly onDone: (push: ProxiedPush, outcome: PushOutcome, detail: string) => void;
+}
+
+/**
+ * One push on its way through: gathers the body, or streams it if it is large, sends it to the owner, moves on to the next
+ * member when that one is out of reach, and hands the answer back as it comes.
+ */
+export class ProxiedPush implements BodyReceiver, AttemptReceiver {
+  readonly startedAt = performance.now();
+  readonly exchange: HttpExchange;
+  readonly #context: ProxyContext;
+  readonly #owners: Iterator<string>;
+  #status = 0;
+  /** Address of the member that the push was last sent to. */
+  owner = "";
+  /** When the push is given up, on the monotonic clock. The client itself is timed by its connection. */
+  #deadline = Number.POSITIVE_INFINITY;
+  #chunks: Buffer[] = [];
+  #gatheredBytes = 0;
+  #phase: "gathering" | "streaming" | "waiting" | "done" = "gathering";
+  /** Whether the body must go out in pieces of unknown total. */
+  #chunked = false;
+  /** Whether the member takes more of a streamed body at the moment. */
+  #flowing = false;
+  /** What was already read from the client when the flow stopped: no more than one read from the socket. */
+  #held: Buffer[] = [];
+  /** Whether more of the body went to a member than is kept here, so that no other can get it. */
+  #streamedOn = false;
+  #attempt: PushAttempt | undefined;
+  #attemptStartedAt = 0;
+
+  /** `owners`: addresses, owner first, then in fail-over order. */
+  constructor(exchange: HttpExchange, owners: Iterator<string>, context: ProxyContext) {
+    this.exchange = exchange;
+    this.#owners = owners;
+    this.#context = context;
+  }
+
+  start(): void {
+    this.#context.active.add(this);
+    // A client that leaves after its last byte has pushed: it is only not told. Before that, nothing of it may be stored.
+    this.exchange.onClose = () => {
+      if (this.#phase !== "waiting") this.#giveUp("aborted", "the client closed the connection");
+    };
+    this.exchange.onDrain = () => this.#attempt?.resumeResponse();
+    const { framing } = this.exchange.head;
+    if (framing.kind === "length" && framing.length > this.#context.settings.maxBufferedBodyBytes)
+      this.#phase = "streaming";
+    this.exchange.receiveBody(this);
+    if (this.#phase === "streaming" && this.#attempt === undefined) this.#startStreaming();
+  }
+
+  /** Gives the push up when its time is over. */
+  checkDeadline(now: number): void {
+    if (now < this.#deadline) return;
+    const { requestTimeoutMs } = this.#context.settings;
+    const text = `Cannot push to ${this.owner}: no answer within ${requestTimeoutMs} ms`;
+    this.#answer(504, text, "timed_out");
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#phase === "gathering") this.#gather(chunk);
+    else if (this.#phase === "streaming") this.#stream(chunk);
+  }
+
+  onEnd(): void {
+    if (this.#phase === "done") return;
+    this.#deadline = performance.now() + this.#context.settings.requestTimeoutMs;
+    if (this.#phase === "gathering") {
+      this.#phase = "waiting";
+      this.#tryNextOwner();
+      return;
+    }
+    this.#phase = "waiting";
+    if (this.#chunked) this.#attempt?.write(LAST_CHUNK);
+    this.#attempt?.finish();
+  }
+
+  onAbort(reason: string): void {
+    this.#giveUp("aborted", reason);
+  }
+
+  onDrain(): void {
+    if (this.#phase !== "streaming") return;
+    this.#deadline = Number.POSITIVE_INFINITY;
+    this.#flowing = true;
+    const held = this.#held;
+    this.#held = [];
+    for (const chunk of held) this.#stream(chunk);
+    if (this.#flowing) this.exchange.resumeBody();
+  }
+
+  onResponseHead(head: ResponseHead): void {
+    const lines = formatEndToEndHeaders(head.headers, head.connectionOptions);
+    this.exchange.startResponse(head.status, head.reason, lines, responseFraming(head));
+    this.#status = head.status;
+  }
+
+  onResponseData(chunk: Buffer): void {
+    if (!this.exchange.write(chunk)) this.#attempt?.pauseResponse();
+  }
+
+  onResponseEnd(): void {
+    this.#attempt = undefined;
+    this.#context.metrics.upstreamAnswered((performance.now() - this.#attemptStartedAt) / 1000);
+    const outcome = this.#status >= 200 && this.#status < 300 ? "delivered" : "rejected";
+    this.#finish(outcome, `status ${this.#status}`);
+    this.exchange.end();
+  }
+
+  onAttemptFailed(failure: AttemptFailure, detail: string): void {
+    this.#attempt = undefined;
+    this.#context.metrics.upstreamFailed(this.owner, failure);
+    if (this.#status !== 0) {
+      this.#finish("failed", detail);
+      this.exchange.abort();
+    } else if (failure === "dropped") {
+      this.#answer(502, `${detail}. ${DROPPED_HINT}`, "failed");
+    } else if (failure === "malformed") {
+      this.#answer(502, `Cannot read the answer of ${this.owner}: ${detail}`, "failed");
+    } else if (failure === "overloaded") {
+      this.#answer(503, `Cannot push to ${this.owner}: ${detail}`, "unavailable");
+    } else if (this.#streamedOn) {
+      this.#answer(
+        502,
+        `Cannot push to ${this.owner}: ${detail}. A body this large is not kept for another member`,
+        "failed",
+      );
+    } else {
+      this.#tryNextOwner(failure, detail);
+    }
+  }
+
+  #gather(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    const { settings, budget } = this.#context;
+    const fits = this.#gatheredBytes + chunk.length <= settings.maxBufferedBodyBytes && budget.take(chunk.length);
+    if (fits) {
+      this.#gatheredBytes += chunk.length;
+      return;
+    }
+    this.#phase = "streaming";
+    this.#startStreaming();
+  }
+
+  #startStreaming(): void {
+    this.#chunked = this.exchange.head.framing.kind === "chunked";
+    this.exchange.pauseBody();
+    this.#deadline = performance.now() + this.#context.settings.requestTimeoutMs;
+    this.#tryNextOwner();
+  }
+
+  #stream(chunk: Buffer): void {
+    if (!this.#flowing) {
+      this.#held.push(chunk);
+      return;
+    }
+    this.#streamedOn = true;
+    this.#chunks = [];
+    const framed = this.#chunked ? frameChunk(chunk) : chunk;
+    if (this.#attempt?.write(framed) !== false) return;
+    this.#flowing = false;
+    this.#deadline = performance.now() + this.#context.settings.requestTimeoutMs;
+    this.exchange.pauseBody();
+  }
+
+  #tryNextOwner(failure?: AttemptFailure, detail?: string): void {
+    const next = this.#owners.next();
+    if (next.done === true) {
+      const reason = detail === undefined ? "no member takes pushes" : `the last one tried: ${detail}`;
+      this.#answer(503, `No Pushgateway can take the push: ${reason}`, "unavailable");
+      return;
+    }
+    if (failure !== undefined) this.#context.metrics.failedOver(failure);
+    this.owner = next.value;
+    this.#attemptStartedAt = performance.now();
+    const request = {
+      method: this.exchange.head.method,
+      bytes: this.#requestBytes(next.value),
+      whole: this.#phase === "waiting",
+    };
+    const attempt = this.#context.clients.get(next.value).send(request, this);
+    // A failure may have come, and the next member been tried, before this returned.
+    if (!attempt.isOver) this.#attempt = attempt;
+  }
+
+  /** The request as the member gets it: the client's own bytes, but for what describes a single connection. */
+  #requestBytes(address: string): Buffer {
+    const { method, target, headers, connectionOptions } = this.exchange.head;
+    const head =
+      `${method} ${target} HTTP/1.1\r\nHost: ${address}\r\n` +
+      `${formatEndToEndHeaders(headers, connectionOptions)}Via: 1.1 ${this.#context.settings.viaName}\r\n` +
+      `${this.#framingLine()}\r\n`;
+    const body = this.#chunked ? this.#chunks.map(frameChunk) : this.#chunks;
+    let length = head.length;
+    for (const chunk of body) length += chunk.length;
+    const bytes = Buffer.allocUnsafe(length);
+    let offset = bytes.write(head, "latin1");
+    for (const chunk of body) offset += chunk.copy(bytes, offset);
+    return bytes;
+  }
+
+  #framingLine(): string {
+    if (this.#chunked) return "Transfer-Encoding: chunked\r\n";
+    const { framing } = this.exchange.head;
+    if (framing.kind === "length") return `Content-Length: ${framing.length}\r\n`;
+    if (framing.kind === "chunked") return `Content-Length: ${this.#gatheredBytes}\r\n`;
+    return this.exchange.head.method === "DELETE" ? "" : "Content-Length: 0\r\n";
+  }
+
+  /** Answers in the router's own words. */
+  #answer(status: number, text: string, outcome: PushOutcome): void {
+    this.#giveUp(outcome, text);
+    const headers = status === 503 ? ["Retry-After", "1"] : [];
+    if (this.exchange.isOpen) this.exchange.respondText(status, `${text}\n`, headers);
+    else this.exchange.abort();
+  }
+
+  /** Cuts the connection to the member, if the push is on one: a body that was not sent in full must never look whole. */
+  #giveUp(outcome: PushOutcome, detail: string): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#finish(outcome, detail);
+    attempt?.abort();
+  }
+
+  #finish(outcome: PushOutcome, detail: string): void {
+    if (this.#phase === "done") return;
+    this.#phase = "done";
+    this.#deadline = Number.POSITIVE_INFINITY;
+    this.#context.active.delete(this);
+    this.#context.budget.giveBack(this.#gatheredBytes);
+    this.#chunks = [];
+    this.#held = [];
+    this.#context.onDone(this, outcome, detail);
+  }
+}
+
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+const DROPPED_HINT =
+  "Pushgateway 1.11.0 does this instead of answering 400 to some pushes that it rejects: check the pushed metrics for " +
+  "inconsistent types, duplicates and timestamps, and the Pushgateway's log";
+
+function frameChunk(chunk: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, CRLF]);
+}
+
+const CRLF = Buffer.from("\r\n");
+
+function responseFraming(head: ResponseHead): ResponseBodyFraming {
+  switch (head.framing.kind) {
+    case "length":
+      return { length: head.framing.length };
+    case "none":
+      return head.status === 204 || head.status === 304 ? "no-body" : { length: 0 };
+    default:
+      return "unknown-length";
+  }
+}

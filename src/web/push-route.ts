@@ -1,0 +1,171 @@
+import type { BodyReceiver, HttpExchange } from "../http/server-exchange.ts";
+import type { Logger } from "../log.ts";
+import type { MemberSet } from "../membership/member-set.ts";
+import type { PushMode, PushOutcome, RouterMetrics } from "../metrics.ts";
+import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
+import { type GroupingKey, PushPathError, parsePushPath } from "../sharding/grouping-key.ts";
+import { BodyBudget } from "./body-budget.ts";
+import { ProxiedPush, type ProxyContext, type ProxySettings } from "./proxied-push.ts";
+import { pushUrl, type RoutingMode, shouldRedirect } from "./redirect.ts";
+
+export interface PushRouteOptions extends ProxySettings {
+  readonly mode: RoutingMode;
+  /** Must equal the Pushgateways' own --push.enable-utf8-names. */
+  readonly utf8Names: boolean;
+  readonly maxBufferedTotalBytes: number;
+}
+
+export interface PushRouteSurroundings {
+  readonly members: () => MemberSet | undefined;
+  /** Waits for the first member set. */
+  readonly whenReady: (signal: AbortSignal) => Promise<MemberSet>;
+  readonly clients: PushgatewayClients;
+  readonly metrics: RouterMetrics;
+  readonly log: Logger;
+}
+
+/** How often pushes past their deadline are looked for. */
+const DEADLINE_SWEEP_MS = 100;
+/** Of a longer body, no more is read before the redirect goes out. */
+const MAX_AWAITED_BODY_BYTES = 65_536;
+
+/** PUT, POST and DELETE of a group: finds the owner by the grouping key and hands the push on. */
+export class PushRoute {
+  readonly #surroundings: PushRouteSurroundings;
+  readonly #active = new Set<ProxiedPush>();
+  readonly #sweeper: Timer;
+  #options: PushRouteOptions;
+  #proxy: ProxyContext;
+
+  constructor(options: PushRouteOptions, surroundings: PushRouteSurroundings) {
+    this.#surroundings = surroundings;
+    this.#options = options;
+    this.#proxy = this.#proxyContext(options);
+    this.#sweeper = setInterval(() => {
+      const now = performance.now();
+      for (const push of this.#active) push.checkDeadline(now);
+    }, DEADLINE_SWEEP_MS);
+  }
+
+  /** Uses other options from the next push on. */
+  reconfigure(options: PushRouteOptions): void {
+    this.#options = options;
+    this.#proxy = this.#proxyContext(options);
+  }
+
+  /** Stops keeping deadlines. Call it when no push is under way. */
+  close(): void {
+    clearInterval(this.#sweeper);
+  }
+
+  /** `path`: the request target without its query. */
+  handle(exchange: HttpExchange, path: string): void {
+    const startedAt = performance.now();
+    const { method, headers } = exchange.head;
+    const mode = shouldRedirect(this.#options.mode, method, headers) ? "redirect" : "proxy";
+    const key = this.#readKey(exchange, path, method !== "DELETE", () => this.#done(mode, "refused", startedAt));
+    if (key === undefined) return;
+    const members = this.#surroundings.members();
+    if (members === undefined) void this.#handOnWhenReady(exchange, key, mode, startedAt);
+    else this.#handOn(exchange, key, mode, members, startedAt);
+  }
+
+  /** Reads the grouping key, or answers as Pushgateway would. */
+  #readKey(exchange: HttpExchange, path: string, mayStore: boolean, onRefused: () => void): GroupingKey | undefined {
+    try {
+      const key = parsePushPath(path, { utf8Names: this.#options.utf8Names });
+      if (key.validUtf8 || !mayStore) return key;
+      exchange.respondText(400, INVALID_UTF8);
+    } catch (error) {
+      if (!(error instanceof PushPathError)) throw error;
+      exchange.respondText(error.status, `${error.message}\n`);
+    }
+    onRefused();
+    return undefined;
+  }
+
+  async #handOnWhenReady(exchange: HttpExchange, key: GroupingKey, mode: PushMode, startedAt: number): Promise<void> {
+    try {
+      const members = await this.#surroundings.whenReady(AbortSignal.timeout(this.#options.requestTimeoutMs));
+      this.#handOn(exchange, key, mode, members, startedAt);
+    } catch {
+      exchange.respondText(503, "Not ready: discovery has not reported any Pushgateway yet\n", ["Retry-After", "1"]);
+      this.#done(mode, "unavailable", startedAt);
+    }
+  }
+
+  #handOn(exchange: HttpExchange, key: GroupingKey, mode: PushMode, members: MemberSet, startedAt: number): void {
+    if (mode === "redirect") this.#redirect(exchange, key, members, startedAt);
+    else new ProxiedPush(exchange, addressesOf(members, key), this.#proxy).start();
+  }
+
+  #redirect(exchange: HttpExchange, key: GroupingKey, members: MemberSet, startedAt: number): void {
+    const owner = members.ownerOf(key.canonicalPath);
+    const answer = () => {
+      if (owner === undefined) {
+        exchange.respondText(503, "No Pushgateway can take the push: no member takes pushes\n", ["Retry-After", "1"]);
+      } else {
+        exchange.respond(307, ["Location", pushUrl(owner.address, exchange.head.target)], "");
+      }
+      this.#done("redirect", owner === undefined ? "unavailable" : "redirected", startedAt);
+    };
+    // Who waits for 100 Continue is told before it sends the body, and need not send it twice.
+    if (exchange.head.expectsContinue) answer();
+    else exchange.receiveBody(new DiscardedBody(answer, () => this.#done("redirect", "aborted", startedAt)));
+  }
+
+  #done(mode: PushMode, outcome: PushOutcome, startedAt: number): void {
+    this.#surroundings.metrics.pushDone(mode, outcome, (performance.now() - startedAt) / 1000);
+  }
+
+  #proxyContext(options: PushRouteOptions): ProxyContext {
+    const { log, metrics, clients } = this.#surroundings;
+    return {
+      settings: options,
+      clients,
+      metrics,
+      active: this.#active,
+      budget: new BodyBudget(options.maxBufferedTotalBytes),
+      onDone: (push, outcome, detail) => {
+        this.#done("proxy", outcome, push.startedAt);
+        if (!log.debugEnabled) return;
+        const { method, target } = push.exchange.head;
+        log.debug("Handed on a push", { method, target, owner: push.owner, outcome, detail });
+      },
+    };
+  }
+}
+
+const INVALID_UTF8 =
+  "Cannot push: the grouping key is not valid UTF-8. Pushgateway would reject this push and every later one. " +
+  "Encode the value in UTF-8\n";
+
+function* addressesOf(members: MemberSet, key: GroupingKey): Iterator<string> {
+  for (const { address } of members.ownersOf(key.canonicalPath)) yield address;
+}
+
+/** Reads away a body before the redirect, so that the connection lives on; but not the whole of a long one. */
+class DiscardedBody implements BodyReceiver {
+  readonly #answer: () => void;
+  readonly onAbort: () => void;
+  #bytes = 0;
+  #answered = false;
+
+  constructor(answer: () => void, onAbort: () => void) {
+    this.#answer = answer;
+    this.onAbort = () => {
+      if (!this.#answered) onAbort();
+    };
+  }
+
+  onData(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > MAX_AWAITED_BODY_BYTES) this.onEnd();
+  }
+
+  onEnd(): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#answer();
+  }
+}

@@ -1,0 +1,115 @@
+import type { HttpExchange } from "../http/server-exchange.ts";
+import type { MemberSet } from "../membership/member-set.ts";
+import { type GroupingKey, isPushPath, PushPathError, parsePushPath } from "../sharding/grouping-key.ts";
+import { pushUrl } from "./redirect.ts";
+import type { Route } from "./web-handler.ts";
+
+export interface StatusApiOptions {
+  readonly members: () => MemberSet | undefined;
+  readonly utf8Names: () => boolean;
+}
+
+/**
+ * What the router knows, as JSON in the envelope of Prometheus' HTTP API: who the members are, and who owns a group.
+ * The lookup route answers the same question in the one line that the Go program gave.
+ */
+export class StatusApi {
+  readonly #options: StatusApiOptions;
+
+  constructor(options: StatusApiOptions) {
+    this.#options = options;
+  }
+
+  /** GET /api/v1/members */
+  readonly members: Route = (exchange) => {
+    const set = this.#options.members();
+    if (set === undefined) {
+      respondError(exchange, 503, "unavailable", NOT_READY);
+      return;
+    }
+    respondData(exchange, {
+      members: set.members.map((member, index) => ({
+        address: member.address,
+        state: member.state,
+        since: new Date(member.since).toISOString(),
+        reason: member.reason,
+        takes_pushes: set.takesPushes(index),
+      })),
+      panic: set.panic,
+      ring_fingerprint: set.fingerprint,
+    });
+  };
+
+  /** GET /api/v1/owner?path=/metrics/job/… */
+  readonly owner: Route = (exchange, query) => {
+    const path = pathParameter(query);
+    if (path === undefined || !isPushPath(path)) {
+      respondError(exchange, 400, "bad_data", "Want ?path=/metrics/job/<job>[/<label>/<value>…], percent-encoded");
+      return;
+    }
+    this.#withKey(exchange, path, (key, set) => {
+      const [owner, ...next] = set.ownersOf(key.canonicalPath);
+      respondData(exchange, {
+        owner: owner?.address ?? null,
+        fail_over: next.map(({ address }) => address),
+        canonical_path: text(key.canonicalPath),
+        grouping_key: Object.fromEntries([
+          ["job", text(key.job)],
+          ...key.labels.map(({ name, value }) => [text(name), text(value)]),
+        ]),
+      });
+    });
+  };
+
+  /** GET /metrics/job/…: `nextUrl:` and where the push would go, as the Go program says it. */
+  readonly lookup = (exchange: HttpExchange, path: string): number =>
+    this.#withKey(exchange, path, (key, set) => {
+      const owner = set.ownerOf(key.canonicalPath);
+      if (owner === undefined) exchange.respondText(503, "No member takes pushes\n", ["Retry-After", "1"]);
+      else exchange.respondText(200, `nextUrl:${pushUrl(owner.address, path)}`);
+    });
+
+  #withKey(exchange: HttpExchange, path: string, answer: (key: GroupingKey, set: MemberSet) => void): number {
+    const set = this.#options.members();
+    if (set === undefined) {
+      exchange.respondText(503, `${NOT_READY}\n`, ["Retry-After", "1"]);
+      return exchange.status;
+    }
+    try {
+      answer(parsePushPath(path, { utf8Names: this.#options.utf8Names() }), set);
+    } catch (error) {
+      if (!(error instanceof PushPathError)) throw error;
+      exchange.respondText(error.status, `${error.message}\n`);
+    }
+    return exchange.status;
+  }
+}
+
+const NOT_READY = "Not ready: discovery has not reported any Pushgateway yet";
+
+/** The path parameter as a byte string. Percent signs are decoded once; a plus is a plus, as it is in a push path. */
+function pathParameter(query: string): string | undefined {
+  for (const parameter of query.split("&")) {
+    if (parameter.startsWith("path=")) {
+      return parameter
+        .slice(5)
+        .replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+    }
+  }
+  return undefined;
+}
+
+/** A byte string as the UTF-8 text that it encodes. */
+function text(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString();
+}
+
+const JSON_TYPE = ["Content-Type", "application/json"];
+
+function respondData(exchange: HttpExchange, data: unknown): void {
+  exchange.respond(200, JSON_TYPE, `${JSON.stringify({ status: "success", data })}\n`);
+}
+
+function respondError(exchange: HttpExchange, status: number, errorType: string, error: string): void {
+  exchange.respond(status, JSON_TYPE, `${JSON.stringify({ status: "error", errorType, error })}\n`);
+}
