@@ -21,8 +21,8 @@ export class MemberSet {
    * different ones for longer than a moment are worth an alert.
    */
   readonly fingerprint: number;
+  /** By index; 0 passes a member over. */
   readonly #takesPushes: Uint8Array;
-  readonly #isTaker = (index: number): boolean => this.#takesPushes[index] === 1;
 
   private constructor(members: readonly Member[], ring: HashRing) {
     this.members = members;
@@ -45,17 +45,17 @@ export class MemberSet {
 
   /** Whether the member with this index is an owner now. */
   takesPushes(index: number): boolean {
-    return this.#isTaker(index);
+    return this.#takesPushes[index] === 1;
   }
 
   /** The member that the group with this canonical path belongs to. Undefined when no member takes pushes. */
   ownerOf(canonicalPath: string): Member | undefined {
-    return this.members[this.ring.ownerIndex(canonicalPath, this.#isTaker)];
+    return this.members[this.ring.ownerIndex(canonicalPath, this.#takesPushes)];
   }
 
   /** The owner, then the members that become owner when those before them are gone. */
   *ownersOf(canonicalPath: string): Iterable<Member> {
-    for (const index of this.ring.ownerIndices(canonicalPath, this.#isTaker)) {
+    for (const index of this.ring.ownerIndices(canonicalPath, this.#takesPushes)) {
       const member = this.members[index];
       if (member !== undefined) yield member;
     }
