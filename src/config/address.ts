@@ -44,22 +44,19 @@ function splitHostPort(text: string, expected: string): HostAndPort {
   // Not quoted in the message: what stands before the @ may be a password.
   if (text.includes("@")) throw new RangeError(`expected ${expected}, without user name and password`);
   if (text.includes("://")) throw new RangeError(`expected ${expected}, without a scheme, got "${text}"`);
-  if (isUnscopedIPv6(text)) return { host: text, port: undefined };
+  // A zone means an interface of this machine only; Consul and Prometheus could do nothing with it.
+  if (text.includes("%")) throw new RangeError(`expected ${expected}, without an IPv6 zone, got "${text}"`);
+  if (isIPv6(text)) return { host: text, port: undefined };
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(text) ?? [];
   const port = digits === undefined ? undefined : parsePort(digits, text);
   if (bracketed !== undefined) {
-    if (isUnscopedIPv6(bracketed)) return { host: bracketed, port };
-    throw new RangeError(`expected an IPv6 address without zone between the brackets, got "${text}"`);
+    if (isIPv6(bracketed)) return { host: bracketed, port };
+    throw new RangeError(`expected an IPv6 address between the brackets, got "${text}"`);
   }
   if (plain === undefined || !(plain === "" || isHostName(plain))) {
     throw new RangeError(`expected ${expected}, got "${text}"`);
   }
   return { host: plain, port };
-}
-
-/** A zone such as %eth0 means an interface of this machine only; Consul and Prometheus could do nothing with it. */
-function isUnscopedIPv6(text: string): boolean {
-  return isIPv6(text) && !text.includes("%");
 }
 
 /** Names that end in a number are IPv4 addresses or typing mistakes such as 10.0.0.256 (WHATWG URL §3.5). */
@@ -75,6 +72,6 @@ function isHostLabel(label: string): boolean {
 
 function parsePort(digits: string, text: string): number {
   const port = /^\d{1,5}$/.test(digits) ? Number(digits) : Number.NaN;
-  if (!(port <= 65_535)) throw new RangeError(`expected a port between 0 and 65535 after the colon, got "${text}"`);
+  if (!(port <= 65_535)) throw new RangeError(`expected a port up to 65535 after the colon, got "${text}"`);
   return port;
 }

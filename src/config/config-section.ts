@@ -108,13 +108,16 @@ export class ConfigSection {
     return this.value(key, (text) => parseChoice(text, choices));
   }
 
-  /** One entry for each item, in the order of the file; undefined where `parse` could not read it, which is a problem. */
-  list<T>(key: string, parse: (text: string) => T): readonly (T | undefined)[] {
+  /**
+   * One entry for each item, in the order of the file; undefined where `parse` could not read it, which is a problem. An
+   * absent list is empty; undefined stands for a value that is no list, which is a problem, too.
+   */
+  list<T>(key: string, parse: (text: string) => T): readonly (T | undefined)[] | undefined {
     const node = this.#valueOf(key);
     if (node === undefined) return [];
     if (!isSeq(node)) {
       this.problem(key, `expected a list, got ${describeNode(node)}`);
-      return [];
+      return undefined;
     }
     return node.items.map((item, index) =>
       this.#parse(`${this.#pathOf(key)}[${index}]`, this.#file.resolve(item) ?? node, parse),
@@ -182,7 +185,8 @@ export class ConfigSection {
   #reportUnknownKeys(): void {
     for (const [key, pair] of this.#pairs) {
       if (this.#knownKeys.has(key)) continue;
-      const hint = suggestion(key, this.#knownKeys) || `; expected one of ${[...this.#knownKeys].join(", ")}`;
+      const hint =
+        suggestion(key, this.#knownKeys) || `; expected one of ${[...this.#knownKeys].toSorted().join(", ")}`;
       this.#file.addProblem((pair.key as Node).range?.[0], this.#pathOf(key), `unknown key${hint}`);
     }
   }

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { parseServerAddress } from "./address.ts";
 import type { ConsulConfig, ConsulTlsConfig } from "./config.ts";
 import type { ConfigSection } from "./config-section.ts";
-import type { SecretFiles } from "./secret-files.ts";
+import type { SecretFile, SecretFiles } from "./secret-files.ts";
 
 const SCHEMES = ["http", "https"] as const;
 type Scheme = (typeof SCHEMES)[number];
@@ -69,9 +69,11 @@ function readToken(section: ConfigSection, files: SecretFiles): Pick<ConsulConfi
 }
 
 function readTls(section: ConfigSection, files: SecretFiles): ConsulTlsConfig {
-  const ca = section.value("ca_file", (name) => checkPem(files.get(name), parseCertificate));
-  const cert = section.value("cert_file", (name) => checkPem(files.get(name), parseCertificate));
-  const key = section.value("key_file", (name) => checkPem(files.get(name), createPrivateKey));
+  const ca = section.value("ca_file", (name) => checkPem(files.get(name), "certificate", parseCertificate));
+  const cert = section.value("cert_file", (name) => checkPem(files.get(name), "certificate", parseCertificate));
+  const key = section.value("key_file", (name) =>
+    checkPem(files.get(name), "unencrypted private key", createPrivateKey),
+  );
   if (section.has("cert_file") !== section.has("key_file")) {
     const [given, missing] = section.has("cert_file") ? ["cert_file", "key_file"] : ["key_file", "cert_file"];
     section.problem(missing, `expected a file to go with ${given}`);
@@ -92,11 +94,12 @@ function parseCertificate(pem: string): X509Certificate {
   return new X509Certificate(pem);
 }
 
-function checkPem({ path, content }: { path: string; content: string }, parse: (pem: string) => unknown): string {
+function checkPem({ path, content }: SecretFile, what: string, parse: (pem: string) => unknown): string {
   try {
     parse(content);
-  } catch (error) {
-    throw new RangeError(`"${path}" is not usable PEM: ${(error as Error).message}`);
+  } catch {
+    // What the TLS library says ("NO_START_LINE") helps nobody.
+    throw new RangeError(`"${path}" holds no ${what} in PEM form`);
   }
   return content;
 }

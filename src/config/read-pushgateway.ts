@@ -10,18 +10,20 @@ export function readPushgateway(section: ConfigSection, hasConsul: boolean): Pus
   const port = section.integer("port", DEFAULT_PORT, { min: 1, max: 65_535 });
   const servers = readAddresses(section, "servers", port);
   const draining = readAddresses(section, "draining", port);
-  if (!hasConsul) checkFixedServers(section, servers, draining);
+  if (!hasConsul && servers !== undefined) checkFixedServers(section, servers, draining ?? []);
   return {
-    servers: servers.filter((address) => address !== undefined),
-    draining: draining.filter((address) => address !== undefined),
+    servers: (servers ?? []).filter((address) => address !== undefined),
+    draining: (draining ?? []).filter((address) => address !== undefined),
     enableUtf8Names: section.boolean("enable_utf8_names", false),
   };
 }
 
-/** One entry for each item, undefined where it is no address, so that an index is a position in the file. */
-function readAddresses(section: ConfigSection, key: string, port: number): readonly (string | undefined)[] {
+/** An entry is undefined where the item is no address, so that an index is a position in the file. */
+type Addresses = readonly (string | undefined)[];
+
+function readAddresses(section: ConfigSection, key: string, port: number): Addresses | undefined {
   const addresses = section.list(key, (text) => parseServerAddress(text, port));
-  addresses.forEach((address, index) => {
+  addresses?.forEach((address, index) => {
     if (address === undefined) return;
     const first = addresses.findIndex((other) => sameTarget(other, address));
     if (first !== index) section.problem(key, `"${address}" is already ${key}[${first}]; remove one`, index);
@@ -29,11 +31,7 @@ function readAddresses(section: ConfigSection, key: string, port: number): reado
   return addresses;
 }
 
-function checkFixedServers(
-  section: ConfigSection,
-  servers: readonly (string | undefined)[],
-  draining: readonly (string | undefined)[],
-): void {
+function checkFixedServers(section: ConfigSection, servers: Addresses, draining: Addresses): void {
   if (servers.length === 0) {
     section.problem("servers", "no Pushgateway to route to; list at least one address, or add consul_server");
     return;

@@ -22,8 +22,12 @@ export class YamlFile {
     this.name = name;
     // Doubled keys are left to the reader of the mapping: it can name the key and both lines, and carry on.
     this.#document = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false });
-    for (const { message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
-      this.addProblem(pos[0], "", message);
+    for (const { code, message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
+      this.addProblem(pos[0], "", code === "MULTIPLE_DOCS" ? "expected a single YAML document" : message);
+    }
+    const { contents } = this.#document;
+    if (!isMap(contents) && !isEmpty(contents)) {
+      this.addProblem(contents?.range?.[0], "", "expected a mapping of keys to values");
     }
     visit(this.#document, {
       Alias: (_, alias) => {
@@ -37,13 +41,9 @@ export class YamlFile {
     return this.#problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
   }
 
-  /** The mapping that the file consists of; undefined when it is empty or something else, which is then a problem. */
+  /** The mapping that the file consists of; undefined when it is empty. */
   get root(): YAMLMap | undefined {
-    const { contents } = this.#document;
-    if (isMap(contents)) return contents;
-    const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
-    if (!isEmpty) this.addProblem(contents.range?.[0], "", "expected a mapping of keys to values");
-    return undefined;
+    return isMap(this.#document.contents) ? this.#document.contents : undefined;
   }
 
   /** The node itself, or what an alias such as `*defaults` stands for. */
@@ -72,6 +72,10 @@ export class YamlFile {
     const { line, col } = offset === undefined ? { line: 0, col: 0 } : this.#lines.linePos(offset);
     this.#problems.push({ file: this.name, line, column: col, key, message });
   }
+}
+
+function isEmpty(contents: unknown): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null);
 }
 
 /**

@@ -1,0 +1,114 @@
+import { describe, expect, test } from "bun:test";
+import { parseCommandLine, UsageError } from "./command-line.ts";
+import { COMMANDS, RUN } from "./flags.ts";
+import { helpOf } from "./help.ts";
+
+const DEFAULTS = {
+  help: false,
+  version: false,
+  configFile: undefined,
+  listenAddress: undefined,
+  enableLifecycle: false,
+  logLevel: "info",
+  logFormat: "logfmt",
+};
+
+function usageErrorOf(argv: readonly string[]): string {
+  try {
+    parseCommandLine(argv);
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  return "";
+}
+
+describe("parseCommandLine()", () => {
+  test.each([
+    [[], {}],
+    [["--config.file=a.yml"], { configFile: "a.yml" }],
+    [["--config.file", "a.yml"], { configFile: "a.yml" }],
+    [["--config.file=--odd.yml"], { configFile: "--odd.yml" }],
+    [["--web.listen-address=:9292"], { listenAddress: { hostname: "", port: 9292 } }],
+    [["--web.listen-address=[::1]:0"], { listenAddress: { hostname: "::1", port: 0 } }],
+    [["--web.enable-lifecycle"], { enableLifecycle: true }],
+    [["--no-web.enable-lifecycle"], { enableLifecycle: false }],
+    [["--log.level=debug", "--log.format", "json"], { logLevel: "debug", logFormat: "json" }],
+    [["--"], {}],
+  ])("reads %j", (argv, flags) => {
+    expect(parseCommandLine(argv)).toEqual({ kind: "run", flags: { ...DEFAULTS, ...flags } } as never);
+  });
+
+  test.each([
+    [["check-config", "a.yml", "b.yml"], { kind: "check-config", files: ["a.yml", "b.yml"] }],
+    [["check-config", "--", "-a.yml"], { kind: "check-config", files: ["-a.yml"] }],
+    [["--version"], { kind: "version" }],
+  ])("takes %j for a command", (argv, expected) => {
+    expect(parseCommandLine(argv)).toEqual(expected as never);
+  });
+
+  test.each([
+    [["--help"]],
+    [["-h"]],
+    [["--help", "--version"]],
+    [["check-config", "--help"]],
+    [["--help", "check-config"]],
+  ])("answers %j with help", (argv) => {
+    expect(parseCommandLine(argv)).toMatchObject({
+      kind: "help",
+      text: expect.stringContaining("usage: dynamic-sharding"),
+    });
+  });
+
+  test.each([
+    [["--lgo.level=debug"], 'unknown flag "--lgo.level" for dynamic-sharding; did you mean "--log.level"?'],
+    [["-log.level=debug"], 'unknown flag "-log.level" for dynamic-sharding; did you mean "--log.level"?'],
+    [["--lgo.level", "debug"], 'unknown flag "--lgo.level" for dynamic-sharding; did you mean "--log.level"?'],
+    [["-x"], 'unknown flag "-x" for dynamic-sharding'],
+    [["-hx"], 'unknown flag "-hx" for dynamic-sharding'],
+    [["--toString"], 'unknown flag "--toString" for dynamic-sharding'],
+    [["--__proto__=1"], 'unknown flag "--__proto__" for dynamic-sharding'],
+    [["check-config", "--log.level=info", "a.yml"], 'unknown flag "--log.level" for dynamic-sharding check-config'],
+    [["check-confg", "a.yml"], 'unknown command "check-confg"; did you mean "check-config"?'],
+    [["serve"], 'unknown command "serve"'],
+    [["check-config"], "check-config: expected at least one file"],
+    [["--log.level"], "flag --log.level needs a value; write --log.level=VALUE"],
+    [["--config.file", "--log.level=info"], "flag --config.file needs a value; write --config.file=VALUE"],
+    [["--no-log.level"], "flag --log.level cannot be negated; give it a value"],
+    [
+      ["--web.enable-lifecycle=false"],
+      "flag --web.enable-lifecycle takes no value; write --no-web.enable-lifecycle to switch it off",
+    ],
+    [["--log.level=info", "--log.level=info"], "flag --log.level is given more than once"],
+    [
+      ["--log.level=debgu"],
+      'flag --log.level: expected one of debug, info, warn, error, got "debgu"; did you mean "debug"?',
+    ],
+    [["--log.format="], 'flag --log.format: expected one of logfmt, json, got ""'],
+    [["--config.file="], "flag --config.file: expected the name of a file, got nothing"],
+    [
+      ["--web.listen-address=9292"],
+      'flag --web.listen-address: expected an address to listen on such as ":9292" or "127.0.0.1:9292", got "9292"',
+    ],
+  ])("refuses %j", (argv, message) => {
+    expect(usageErrorOf(argv)).toBe(message);
+  });
+});
+
+describe("helpOf()", () => {
+  test.each(COMMANDS.map((command) => [command.name || "dynamic-sharding", command] as const))(
+    "names every flag of %s within 100 columns",
+    (_, command) => {
+      const help = helpOf(command);
+      for (const { name } of Object.values(command.flags)) expect(help).toContain(`--${name}`);
+      for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+    },
+  );
+
+  test("gives a flag too long for its column a line of its own", () => {
+    expect(helpOf(RUN)).toContain(
+      '      --config.file="dynamic-sharding.yml"\n                               Configuration file.\n',
+    );
+    expect(helpOf(RUN)).toContain("  -h, --help                   Show this help and exit.\n");
+  });
+});
