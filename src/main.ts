@@ -6,6 +6,7 @@ import { ConfigError } from "./config/config-error.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { DEFAULT_CONFIG_FILE, PROGRAM, type RunFlags } from "./flags.ts";
 import { createLogger, describeError, type Logger } from "./log.ts";
+import type { ProcessStats } from "./metrics.ts";
 import { Output } from "./output.ts";
 import { type Router, startRouter } from "./router-app.ts";
 
@@ -17,6 +18,15 @@ const EXIT_USAGE = 2;
 /** As a shell reports a process that a signal ended: this plus the number of the signal. */
 const EXIT_SIGNAL = 128;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+const PROCESS_STATS: ProcessStats = {
+  cpuSeconds: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  },
+  residentBytes: () => process.memoryUsage.rss(),
+  startTimeSeconds: Date.now() / 1000 - process.uptime(),
+};
 
 const stdout: Output = new Output(process.stdout);
 const stderr: Output = new Output(process.stderr);
@@ -81,6 +91,7 @@ async function runRouter(flags: RunFlags): Promise<number> {
     log,
     enableLifecycle: flags.enableLifecycle,
     version: packageJson.version,
+    process: PROCESS_STATS,
   });
   // Nothing has been accepted yet, so a start that takes long need not be waited for.
   router = await Promise.race([starting, stopRequested]);

@@ -14,7 +14,7 @@ import {
 import { SocketWriter } from "./socket-writer.ts";
 
 export interface ServerContext {
-  readonly limits: HttpServerLimits;
+  readonly limits: () => HttpServerLimits;
   readonly handle: (exchange: HttpExchange) => void;
   readonly clock: CoarseClock;
   readonly isStopping: () => boolean;
@@ -63,9 +63,9 @@ export class ServerConnection implements ExchangeConnection {
   constructor(socket: Socket<ServerConnection>, context: ServerContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#headReader = new HeadReader(context.limits.maxHeaderBytes);
+    this.#headReader = new HeadReader(context.limits().maxHeaderBytes);
     this.#writer = new SocketWriter(socket);
-    this.#deadline = context.clock.now + context.limits.keepAliveTimeoutMs;
+    this.#deadline = context.clock.now + context.limits().keepAliveTimeoutMs;
   }
 
   get remoteAddress(): string {
@@ -234,7 +234,7 @@ export class ServerConnection implements ExchangeConnection {
     const started = this.#headReader.started;
     const read = this.#headReader.read(chunk);
     if (read === undefined) {
-      if (!started) this.#deadline = this.#context.clock.now + this.#context.limits.headerTimeoutMs;
+      if (!started) this.#deadline = this.#context.clock.now + this.#context.limits().headerTimeoutMs;
       return false;
     }
     if (read.offset < read.data.length) this.#unread = read.data.subarray(read.offset);
@@ -243,7 +243,7 @@ export class ServerConnection implements ExchangeConnection {
   }
 
   #startExchange(head: RequestHead): void {
-    const { maxBodyBytes } = this.#context.limits;
+    const { maxBodyBytes } = this.#context.limits();
     if (maxBodyBytes > 0 && head.framing.kind === "length" && head.framing.length > maxBodyBytes) {
       throw bodyTooLarge(maxBodyBytes);
     }
@@ -294,7 +294,7 @@ export class ServerConnection implements ExchangeConnection {
 
   #takeBody(chunk: Buffer): void {
     this.#bodyBytes += chunk.length;
-    const { maxBodyBytes } = this.#context.limits;
+    const { maxBodyBytes } = this.#context.limits();
     if (maxBodyBytes > 0 && this.#bodyBytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
     this.#receiver?.onData(chunk);
   }
@@ -320,7 +320,7 @@ export class ServerConnection implements ExchangeConnection {
   #awaitRequest(): void {
     this.#phase = "head";
     this.#decoder = undefined;
-    this.#deadline = this.#context.clock.now + this.#context.limits.keepAliveTimeoutMs;
+    this.#deadline = this.#context.clock.now + this.#context.limits().keepAliveTimeoutMs;
     if (this.#context.isStopping() && this.#unread === undefined) this.#end();
   }
 
@@ -336,7 +336,7 @@ export class ServerConnection implements ExchangeConnection {
 
   /** The client has the next move, and only so long for it. */
   #waitForClient(): void {
-    this.#deadline = this.#context.clock.now + this.#context.limits.bodyIdleTimeoutMs;
+    this.#deadline = this.#context.clock.now + this.#context.limits().bodyIdleTimeoutMs;
   }
 
   /** Answers a request that cannot be read on, and closes: where the next one would begin is not known. */

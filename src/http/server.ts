@@ -1,6 +1,6 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { formatResponseHead, plainTextBody } from "./response.ts";
-import { ServerConnection } from "./server-connection.ts";
+import { ServerConnection, type ServerContext } from "./server-connection.ts";
 import type { HttpExchange } from "./server-exchange.ts";
 
 /** Bounds on what one client, and all clients together, can take. */
@@ -40,21 +40,28 @@ export class HttpServer {
   readonly #listener: TCPSocketListener<ServerConnection>;
   readonly #connections = new Set<ServerConnection>();
   readonly #sweeper: Timer;
+  #limits: HttpServerLimits;
   #stopping = false;
   #emptied: (() => void) | undefined;
 
   /** Throws when the address cannot be bound. */
   constructor(options: HttpServerOptions) {
-    const { limits, handle } = options;
-    const context = { limits, handle, clock: new CoarseClock(), isStopping: () => this.#stopping };
+    const { handle } = options;
+    const context: ServerContext = {
+      handle,
+      limits: () => this.#limits,
+      clock: new CoarseClock(),
+      isStopping: () => this.#stopping,
+    };
+    this.#limits = options.limits;
     this.#listener = Bun.listen<ServerConnection>({
       hostname: options.hostname,
       port: options.port,
       allowHalfOpen: true,
       socket: {
         open: (socket) => {
-          if (this.#connections.size >= limits.maxConnections) {
-            refuse(socket, limits.maxConnections);
+          if (this.#connections.size >= this.#limits.maxConnections) {
+            refuse(socket, this.#limits.maxConnections);
             return;
           }
           socket.data = new ServerConnection(socket, context);
@@ -86,6 +93,11 @@ export class HttpServer {
 
   get port(): number {
     return this.#listener.port;
+  }
+
+  /** Uses other limits from the next wait or request on; the length of heads is fixed when a connection opens. */
+  setLimits(limits: HttpServerLimits): void {
+    this.#limits = limits;
   }
 
   get connectionCount(): number {

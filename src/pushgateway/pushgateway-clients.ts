@@ -5,7 +5,7 @@ const WATCH_INTERVAL_MS = 100;
 
 /** The clients of all members, by address, and the one clock that looks after them. */
 export class PushgatewayClients {
-  readonly #options: PushgatewayClientOptions;
+  #options: PushgatewayClientOptions;
   readonly #clients = new Map<string, PushgatewayClient>();
   readonly #retiring = new Set<PushgatewayClient>();
   readonly #watch: Timer;
@@ -30,6 +30,12 @@ export class PushgatewayClients {
       this.#clients.set(address, client);
     }
     return client;
+  }
+
+  /** Uses other options from the next push on. Pushes under way finish under the ones that they began with. */
+  reconfigure(options: PushgatewayClientOptions): void {
+    this.#options = options;
+    this.retain(new Set());
   }
 
   /** Lets go of members that are not among these. Pushes under way to them may finish. */

@@ -1,13 +1,10 @@
 import type { HttpExchange } from "../http/server-exchange.ts";
 import type { Route } from "./web-handler.ts";
 
-/** How a reload went. */
-export type ReloadResult = { readonly ok: true } | { readonly ok: false; readonly error: Error };
-
 export interface ManagementOptions {
   readonly isReady: () => boolean;
-  /** Undefined: the lifecycle API is off. */
-  readonly reload: (() => Promise<ReloadResult>) | undefined;
+  /** Reads the configuration anew; resolves with what went wrong, if anything. Undefined: the lifecycle API is off. */
+  readonly reload: (() => Promise<Error | undefined>) | undefined;
 }
 
 /** Prometheus' management API: /-/healthy, /-/ready and /-/reload. */
@@ -36,7 +33,8 @@ async function answerReload(exchange: HttpExchange, reload: ManagementOptions["r
     exchange.respondText(403, "Lifecycle API is not enabled: start with --web.enable-lifecycle\n");
     return;
   }
-  const result = await reload();
-  if (result.ok) exchange.respondText(200, "Configuration reloaded\n");
-  else exchange.respondText(500, `Cannot reload the configuration, the running one stays: ${result.error.message}\n`);
+  const error = await reload();
+  if (error === undefined) exchange.respondText(200, "Configuration reloaded\n");
+  else
+    exchange.respondText(500, `Cannot reload the configuration, the running one stays in place:\n${error.message}\n`);
 }

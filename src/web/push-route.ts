@@ -1,3 +1,4 @@
+import type { HeaderList } from "../http/headers.ts";
 import type { BodyReceiver, HttpExchange } from "../http/server-exchange.ts";
 import type { Logger } from "../log.ts";
 import type { MemberSet } from "../membership/member-set.ts";
@@ -63,6 +64,11 @@ export class PushRoute {
     const startedAt = performance.now();
     const { method, headers } = exchange.head;
     const mode = shouldRedirect(this.#options.mode, method, headers) ? "redirect" : "proxy";
+    if (passedHere(headers, this.#options.viaName)) {
+      exchange.respondText(508, LOOP_DETECTED);
+      this.#done(mode, "refused", startedAt);
+      return;
+    }
     const key = this.#readKey(exchange, path, method !== "DELETE", () => this.#done(mode, "refused", startedAt));
     if (key === undefined) return;
     const members = this.#surroundings.members();
@@ -139,6 +145,18 @@ export class PushRoute {
 const INVALID_UTF8 =
   "Cannot push: the grouping key is not valid UTF-8. Pushgateway would reject this push and every later one. " +
   "Encode the value in UTF-8\n";
+
+const LOOP_DETECTED =
+  "Loop detected: this push has passed through this router before. Is the router's own address among pushgateway.servers?\n";
+
+/** Whether a Via header names this router (RFC 9110 §7.6.3). */
+function passedHere(headers: HeaderList, viaName: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name.length === 3 && name.toLowerCase() === "via" && headers[i + 1]?.includes(viaName) === true) return true;
+  }
+  return false;
+}
 
 function* addressesOf(members: MemberSet, key: GroupingKey): Iterator<string> {
   for (const { address } of members.ownersOf(key.canonicalPath)) yield address;
