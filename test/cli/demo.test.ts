@@ -20,8 +20,12 @@ await describeWithParts(["consul", "pushgateway-1.11.0", "prometheus", "promethe
       await using demo = new ChildProcess([process.execPath, join(REPOSITORY, "test/demo/run.ts")], {
         env: { TMPDIR: folder },
       });
-      const urls = await waitFor("the demo's URLs", () => prometheusUrls(demo.output()), { timeoutMs: 60_000 });
-
+      const urls = await Promise.race([
+        waitFor("the demo's URLs", () => prometheusUrls(demo.output()), { timeoutMs: 60_000 }),
+        demo.exited.then((how) =>
+          Promise.reject(new Error(`The demo ended with ${how}: ${demo.output().slice(-4_000)}`)),
+        ),
+      ]);
       for (const url of urls) await waitFor(`20 groups in ${url}`, () => sees(url, 20), { timeoutMs: 60_000 });
       const family = await descendants(demo.pid);
       // Consul, three Pushgateways, two routers, two Prometheus.

@@ -16,6 +16,9 @@ export interface ServerSpec extends ChildOptions {
   readonly folders?: readonly string[];
 }
 
+/** Characters of a server's last output in the error when it does not start. */
+const SHOWN_OUTPUT = 4_000;
+
 /** A server as a child process: it can be killed, frozen, restarted in place, and leaves nothing behind once stopped. */
 export class ServerProcess implements AsyncDisposable {
   readonly #spec: ServerSpec;
@@ -51,7 +54,9 @@ export class ServerProcess implements AsyncDisposable {
       await Promise.race([ready, this.#diedEarly(child)]);
     } catch (error) {
       await this.stop();
-      throw new Error(`Cannot start ${this.#spec.name}: ${String(error)}\n${child.output()}`, { cause: error });
+      throw new Error(`Cannot start ${this.#spec.name}: ${String(error)}\n${child.output().slice(-SHOWN_OUTPUT)}`, {
+        cause: error,
+      });
     }
   }
 
