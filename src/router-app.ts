@@ -130,8 +130,8 @@ class RouterApp implements Router {
       const result = await this.reload();
       return result.ok ? undefined : result.error;
     };
-    const metrics: Route = async (exchange) => {
-      exchange.respond(200, ["Content-Type", this.#metrics.contentType], await this.#metrics.render());
+    const metrics: Route = (exchange) => {
+      exchange.respond(200, ["Content-Type", this.#metrics.contentType], this.#metrics.render());
     };
     return createWebHandler({
       push: this.#pushRoute,
