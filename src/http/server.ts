@@ -1,4 +1,5 @@
 import type { Socket, TCPSocketListener } from "bun";
+import { listen } from "./listen.ts";
 import { formatResponseHead, plainTextBody } from "./response.ts";
 import { ServerConnection, type ServerContext } from "./server-connection.ts";
 import type { HttpExchange } from "./server-exchange.ts";
@@ -20,6 +21,7 @@ export interface HttpServerLimits {
 }
 
 export interface HttpServerOptions {
+  /** Empty: every interface. */
   readonly hostname: string;
   /** 0: any free port; `HttpServer.port` tells which. */
   readonly port: number;
@@ -54,7 +56,7 @@ export class HttpServer {
       isStopping: () => this.#stopping,
     };
     this.#limits = options.limits;
-    this.#listener = Bun.listen<ServerConnection>({
+    this.#listener = listen<ServerConnection>({
       hostname: options.hostname,
       port: options.port,
       allowHalfOpen: true,
