@@ -27,10 +27,13 @@ export interface ResponseReceiver {
 export class ConnectionError extends Error {
   override name = "ConnectionError" as const;
   readonly kind: "refused" | "lost" | "cut" | "malformed";
+  /** The operating system's name for it, as `ECONNREFUSED`; else its message. */
+  readonly code: string;
 
-  constructor(kind: ConnectionError["kind"], message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(kind: ConnectionError["kind"], message: string, cause?: Error) {
+    super(message, { cause });
     this.kind = kind;
+    this.code = cause === undefined ? message : codeOf(cause);
   }
 }
 
@@ -88,12 +91,10 @@ export class ClientConnection {
         this.#writer = new SocketWriter(socket);
         onConnect(this);
       },
-      (error: unknown) => {
+      (error: Error) => {
         if (this.#closed) return;
         this.#closed = true;
-        onFailure(
-          new ConnectionError("refused", `Cannot connect to ${host}:${port}: ${codeOf(error)}`, { cause: error }),
-        );
+        onFailure(new ConnectionError("refused", `Cannot connect to ${host}:${port}: ${codeOf(error)}`, error));
       },
     );
   }
@@ -155,7 +156,7 @@ export class ClientConnection {
       this.#read(chunk);
     } catch (error) {
       if (!(error instanceof HttpSyntaxError)) throw error;
-      this.#fail(new ConnectionError("malformed", error.message, { cause: error }));
+      this.#fail(new ConnectionError("malformed", error.message, error));
     }
   }
 
@@ -171,7 +172,7 @@ export class ClientConnection {
     }
     const reason = error === undefined ? "closed by the server" : codeOf(error);
     const started = this.#head !== undefined || this.#headReader.started;
-    this.#fail(new ConnectionError(started ? "cut" : "lost", `Connection ${reason}`, { cause: error }));
+    this.#fail(new ConnectionError(started ? "cut" : "lost", `Connection ${reason}`, error));
   }
 
   #read(chunk: Buffer): void {
@@ -224,7 +225,6 @@ const SOCKET_HANDLERS = {
   connectError: () => {},
 };
 
-function codeOf(error: unknown): string {
-  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
-  return error instanceof Error ? error.message : String(error);
+function codeOf(error: Error): string {
+  return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }

@@ -1,4 +1,5 @@
-import { type IncomingMessage, request } from "node:http";
+import { ClientConnection, type ConnectionError, type ResponseReceiver } from "../http/client-connection.ts";
+import type { ResponseHead } from "../http/response-head.ts";
 import { splitAddress } from "./address.ts";
 
 /**
@@ -48,50 +49,62 @@ const MAX_BODY_BYTES = 4096;
  */
 export function probe(address: string, options: ProbeOptions): Promise<ProbeResult> {
   const { signal, timeoutMs, path } = options;
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const { host, port } = splitAddress(address);
-    const attempt = request({
-      host,
-      port,
-      path,
-      method: "GET",
-      agent: false,
-      headers: { Host: address, Connection: "close" },
-    });
-    const settle = (finish: () => void) => {
-      clearTimeout(deadline);
-      signal?.removeEventListener("abort", onAbort);
-      attempt.destroy();
-      finish();
-    };
-    const onAbort = () => settle(() => reject(signal?.reason));
-    const deadline = setTimeout(() => {
-      settle(() => resolve({ verdict: "unreachable", detail: `no answer within ${timeoutMs} ms` }));
-    }, timeoutMs);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    // The listener stays after the verdict: destroying the request makes it emit errors that nobody needs any more.
-    attempt.on("error", (error) => settle(() => resolve(judgeError(error))));
-    attempt.on("response", (response) => {
-      readBody(response, (body) => settle(() => resolve(judgeAnswer(response.statusCode ?? 0, body, path))));
-    });
-    attempt.end();
+  const { promise, resolve, reject } = Promise.withResolvers<ProbeResult>();
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  const { host, port } = splitAddress(address);
+  const connection = ClientConnection.open(
+    host,
+    port,
+    () => connection.send("GET", probeRequest(address, path), true, new ProbeReceiver(path, resolve)),
+    (error) => resolve(judgeError(error)),
+  );
+  const deadline = setTimeout(() => {
+    resolve({ verdict: "unreachable", detail: `no answer within ${timeoutMs} ms` });
+  }, timeoutMs);
+  const onAbort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return promise.finally(() => {
+    clearTimeout(deadline);
+    signal?.removeEventListener("abort", onAbort);
+    connection.destroy();
   });
 }
 
-/** Calls back once, with as much of the body as came before its end, its limit or an error. */
-function readBody(response: IncomingMessage, done: (body: string) => void): void {
-  let body = "";
-  response.setEncoding("latin1");
-  response.on("data", (chunk: string) => {
-    body += chunk;
-    if (body.length >= MAX_BODY_BYTES) done(body);
-  });
-  response.on("end", () => done(body));
-  response.on("error", () => done(body));
+function probeRequest(address: string, path: string): Buffer {
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`, "latin1");
+}
+
+/** Gathers status and body, and judges by what there is when the answer ends, properly or not, or has become too long. */
+class ProbeReceiver implements ResponseReceiver {
+  readonly #path: string;
+  readonly #resolve: (result: ProbeResult) => void;
+  #status = 0;
+  #body = "";
+
+  constructor(path: string, resolve: (result: ProbeResult) => void) {
+    this.#path = path;
+    this.#resolve = resolve;
+  }
+
+  onResponseHead(head: ResponseHead): void {
+    this.#status = head.status;
+  }
+
+  onResponseData(chunk: Buffer): void {
+    this.#body += chunk.toString("latin1");
+    if (this.#body.length >= MAX_BODY_BYTES) this.onResponseEnd();
+  }
+
+  onResponseEnd(): void {
+    this.#resolve(judgeAnswer(this.#status, this.#body, this.#path));
+  }
+
+  onFailure(error: ConnectionError): void {
+    if (this.#status === 0) this.#resolve(judgeError(error));
+    else this.onResponseEnd();
+  }
+
+  onDrain(): void {}
 }
 
 function judgeAnswer(status: number, body: string, path: string): ProbeResult {
@@ -106,10 +119,16 @@ function judgeAnswer(status: number, body: string, path: string): ProbeResult {
   return { verdict: "unhealthy", detail: `answers ${status} to GET ${path}` };
 }
 
-function judgeError(error: Error & { code?: string }): ProbeResult {
-  const code = error.code ?? "";
-  if (code === "ECONNREFUSED") return { verdict: "refused", detail: "connection refused" };
-  if (code.startsWith("HPE_")) return { verdict: "unhealthy", detail: "does not answer in HTTP" };
-  if (code === "ECONNRESET") return { verdict: "unreachable", detail: "connection reset" };
-  return { verdict: "unreachable", detail: code === "" ? error.message : code };
+function judgeError(error: ConnectionError): ProbeResult {
+  switch (error.kind) {
+    case "malformed":
+    case "cut":
+      return { verdict: "unhealthy", detail: "does not answer in HTTP" };
+    case "refused":
+      return error.code === "ECONNREFUSED"
+        ? { verdict: "refused", detail: "connection refused" }
+        : { verdict: "unreachable", detail: error.code };
+    default:
+      return { verdict: "unreachable", detail: "connection reset" };
+  }
 }
