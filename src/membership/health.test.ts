@@ -9,7 +9,7 @@ import {
   UNCHECKED,
 } from "./health.ts";
 
-const rules: HealthRules = { failuresBeforeDown: 3, successesBeforeActive: 2, steadyMs: 60_000 };
+const rules: HealthRules = { failuresBeforeDown: 3, successesBeforeActive: 2, steadyMs: 60_000, contestMs: 10_000 };
 
 const EVENTS: Readonly<Record<string, HealthEvent>> = {
   "+": { type: "passed", reason: "answers 200" },
@@ -17,6 +17,8 @@ const EVENTS: Readonly<Record<string, HealthEvent>> = {
   x: { type: "failed", certain: true, reason: "connection refused" },
   "!": { type: "condemned", reason: "a push found nobody" },
   v: { type: "vouched", reason: "passing in Consul" },
+  a: { type: "accused", reason: "critical in Consul" },
+  u: { type: "unvouched" },
 };
 
 /** Plays events, a second apart, admitting the member as soon as it has proved itself. A digit skips so many ten seconds. */
@@ -41,7 +43,7 @@ describe("nextHealth()", () => {
     ["the first check decides at once: passed", "+", "up"],
     ["the first check decides at once: failed", "-", "down"],
     ["the first check decides at once: refused", "x", "down"],
-    ["discovery's word against a new member is final", "!", "down"],
+    ["discovery's word against a new member is final", "a", "down"],
     ["discovery's word is enough for a new member", "v", "up"],
     ["one failure is an accident", "+ -", "up"],
     ["two failures are a doubt", "+ --", "up"],
@@ -56,6 +58,16 @@ describe("nextHealth()", () => {
     ["discovery's word does not overrule what we saw ourselves", "+ ! vvvv", "down"],
     ["nor does it shorten the return", "+ ! +vvv", "joining"],
     ["a joining member that is refused falls back", "+ ! + x", "down"],
+    ["a joining member that discovery calls critical falls back", "+ ! + a", "down"],
+    ["discovery alone does not take out a member in service", "v aaa", "up"],
+    ["not while it passes our own checks", "v a+++", "up"],
+    ["one failed check of our own proves discovery right", "v a -", "down"],
+    ["so does an undelivered push", "v a !", "down"],
+    ["discovery may take it back", "v a v --", "up"],
+    ["discovery may lose sight of it", "v a u --", "up"],
+    ["discovery is believed when it insists", "v a+ 1 +", "down"],
+    ["repeating itself does not give the member more time", "v a+ a+a+ 1 +", "down"],
+    ["taking it back does", "v a+ 1 va+", "up"],
   ])("%s (%s)", (_what, script, phase) => {
     expect(play(script).phase).toBe(phase);
   });
@@ -105,6 +117,8 @@ describe("nextHealth()", () => {
     expect(play("+ --- !").reason).toBe("a push found nobody");
     expect(play("+ ! +").reason).toBe("is back, and proves itself");
     expect(play("+ ! ++").reason).toBe("is back");
+    expect(play("v a -").reason).toBe("no answer");
+    expect(play("v a+ 1 +").reason).toBe("critical in Consul");
   });
 });
 
@@ -114,6 +128,7 @@ describe("checkDelayMs()", () => {
     ["a member in doubt: quickly", "+ -", 1_000],
     ["a joining member: quickly", "+ ! +", 1_000],
     ["a member that fell just now: quickly", "+ !", 1_000],
+    ["a member that discovery calls critical: quickly", "+ a+", 1_000],
     ["a member that stays down: a whole interval", "+ ! --x--", 5_000],
   ])("%s (%s)", (_what, script, delay) => {
     expect(checkDelayMs(play(script), 5_000)).toBe(delay);

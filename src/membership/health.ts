@@ -14,6 +14,8 @@ export interface Health {
   readonly relapses: number;
   /** When it last came back, in milliseconds since the Unix epoch. Undefined until it has fallen and returned once. */
   readonly returnedAt: number | undefined;
+  /** Discovery calls it critical while our own checks do not. They have until then to prove discovery right or wrong. */
+  readonly accusation: { readonly reason: string; readonly endsAt: number } | undefined;
   /** What put it into this phase, for people. */
   readonly reason: string;
 }
@@ -23,10 +25,14 @@ export type HealthEvent =
   | { readonly type: "passed"; readonly reason: string }
   /** A check of our own failed: for certain when nobody listens there, otherwise in a way that may be an accident. */
   | { readonly type: "failed"; readonly certain: boolean; readonly reason: string }
-  /** A push could not be delivered, or discovery calls the member critical. */
+  /** A push could not be delivered. */
   | { readonly type: "condemned"; readonly reason: string }
-  /** Discovery checks the member itself, and calls it passing. Good enough for a member we have nothing against. */
+  /** Discovery calls the member critical. Final for a member that is not in service; one that is may be saved by our own checks. */
+  | { readonly type: "accused"; readonly reason: string }
+  /** Discovery calls the member passing. Good enough for a member we have nothing against. */
   | { readonly type: "vouched"; readonly reason: string }
+  /** Discovery has no word on the member's health. */
+  | { readonly type: "unvouched" }
   /** A joining member has proved itself and is ready to take pushes. */
   | { readonly type: "admitted" };
 
@@ -37,6 +43,8 @@ export interface HealthRules {
   readonly successesBeforeActive: number;
   /** A member that stays up for this long after a return has made good its relapses, in milliseconds. */
   readonly steadyMs: number;
+  /** How long discovery must insist that a member is critical which passes our own checks, in milliseconds. */
+  readonly contestMs: number;
 }
 
 /** Where every member starts. */
@@ -45,6 +53,7 @@ export const UNCHECKED: Health = {
   streak: 0,
   relapses: 0,
   returnedAt: undefined,
+  accusation: undefined,
   reason: "not checked yet",
 };
 
@@ -62,14 +71,17 @@ const QUICK_CHECKS_PER_INTERVAL = 5;
 export function nextHealth(health: Health, event: HealthEvent, rules: HealthRules, now: number): Health {
   switch (event.type) {
     case "passed":
-      return afterPass(health, event.reason);
+      return afterPass(health, event.reason, rules, now);
     case "failed":
       return afterFailure(health, event, rules, now);
     case "condemned":
-      return health.phase === "down" ? { ...health, reason: event.reason } : fallen(health, event.reason, rules, now);
+      return fallen(health, event.reason, rules, now);
+    case "accused":
+      return afterAccusation(health, event.reason, rules, now);
     case "vouched":
-      if (health.phase !== "unchecked" && health.phase !== "up") return health;
-      return { ...health, phase: "up", streak: 0, reason: event.reason };
+      return afterVouching(health, event.reason);
+    case "unvouched":
+      return { ...health, accusation: undefined };
     case "admitted":
       return { ...health, phase: "up", streak: 0, returnedAt: now, reason: "is back" };
   }
@@ -81,13 +93,16 @@ export function hasProvedItself(health: Health, rules: HealthRules): boolean {
 }
 
 /** How long to wait before the next check: a whole interval when nothing is in doubt, a fraction of it otherwise. */
-export function checkDelayMs(health: Health, intervalMs: number): number {
+export function checkDelayMs({ phase, streak, accusation }: Health, intervalMs: number): number {
   const isSettled =
-    health.phase === "down" ? health.streak >= QUICK_CHECKS_AFTER_FALL : health.phase === "up" && health.streak === 0;
+    phase === "down" ? streak >= QUICK_CHECKS_AFTER_FALL : phase === "up" && streak === 0 && !accusation;
   return isSettled ? intervalMs : intervalMs / QUICK_CHECKS_PER_INTERVAL;
 }
 
-function afterPass(health: Health, reason: string): Health {
+function afterPass(health: Health, reason: string, rules: HealthRules, now: number): Health {
+  if (health.accusation !== undefined && now >= health.accusation.endsAt) {
+    return fallen(health, health.accusation.reason, rules, now);
+  }
   switch (health.phase) {
     case "unchecked":
     case "up":
@@ -103,12 +118,28 @@ type Failure = HealthEvent & { readonly type: "failed" };
 
 function afterFailure(health: Health, { certain, reason }: Failure, rules: HealthRules, now: number): Health {
   if (health.phase === "down") return { ...health, streak: health.streak + 1, reason };
-  const mayBeAccident = health.phase === "up" && !certain && health.streak + 1 < rules.failuresBeforeDown;
-  return mayBeAccident ? { ...health, streak: health.streak + 1 } : fallen(health, reason, rules, now);
+  // Two witnesses are enough.
+  const isConvincing = certain || health.accusation !== undefined || health.streak + 1 >= rules.failuresBeforeDown;
+  if (health.phase === "up" && !isConvincing) return { ...health, streak: health.streak + 1 };
+  return fallen(health, reason, rules, now);
+}
+
+function afterAccusation(health: Health, reason: string, rules: HealthRules, now: number): Health {
+  if (health.phase !== "up") return fallen(health, reason, rules, now);
+  return { ...health, accusation: { reason, endsAt: health.accusation?.endsAt ?? now + rules.contestMs } };
+}
+
+function afterVouching(health: Health, reason: string): Health {
+  const isTrusted = health.phase === "unchecked" || health.phase === "up";
+  return isTrusted
+    ? { ...health, phase: "up", streak: 0, accusation: undefined, reason }
+    : { ...health, accusation: undefined };
 }
 
 function fallen(health: Health, reason: string, rules: HealthRules, now: number): Health {
-  return { ...health, phase: "down", streak: 0, relapses: relapsesAfterFall(health, rules, now), reason };
+  if (health.phase === "down") return { ...health, reason };
+  const relapses = relapsesAfterFall(health, rules, now);
+  return { ...health, phase: "down", streak: 0, relapses, accusation: undefined, reason };
 }
 
 function relapsesAfterFall(health: Health, rules: HealthRules, now: number): number {

@@ -47,8 +47,12 @@ export class Roster {
     this.#tracked.get(address)?.condemn(reason);
   }
 
+  /** Ends all checks. Nothing changes any more. */
   stop(): void {
     for (const tracked of this.#tracked.values()) tracked.stop();
+    this.#tracked.clear();
+    this.#reported = undefined;
+    this.#listed = undefined;
   }
 
   #track(target: Target): TrackedMember {

@@ -36,12 +36,19 @@ export interface TrackedMemberContext {
 }
 
 const JITTER = 0.2;
+/** A member in service for so many check intervals after its return is steady again. */
 const STEADY_INTERVALS = 12;
+/**
+ * For so many check intervals discovery must insist that a member is critical which passes our own checks. A Consul agent that restarts
+ * calls everything critical until its own checks have run, which takes up to one interval (test/assumptions/consul.test.ts).
+ */
+const CONTEST_INTERVALS = 2;
 
 /**
  * One target over time: joins what discovery says about it with what we see ourselves, and has it checked while there is a
- * question that only our own checks can answer. That is: always when the mechanism does not vouch for health, and until its return when
- * we saw it fail. A mechanism's `critical` is final, until it takes it back.
+ * question that only our own checks can answer. That is always so when the mechanism has no word on health. When it has, `passing` does
+ * not bring back a member that we saw fail: our own checks do. And `critical` takes a member out that fails the next check of our own,
+ * or whatever that says when the mechanism insists; then it is final, until the mechanism takes it back.
  */
 export class TrackedMember {
   readonly address: string;
@@ -74,9 +81,7 @@ export class TrackedMember {
   /** Takes over what discovery reports now. */
   retarget(target: Target): void {
     this.#target = target;
-    if (target.health === "critical") this.#apply({ type: "condemned", reason: target.reason });
-    else if (target.health === "passing") this.#apply({ type: "vouched", reason: target.reason });
-    else this.#apply(undefined);
+    this.#apply(eventOfTarget(target));
   }
 
   /** Takes the member out at once. Our own checks decide when it returns, whatever discovery says. */
@@ -88,10 +93,14 @@ export class TrackedMember {
     this.#cancelCheck();
   }
 
-  #apply(event: HealthEvent | undefined): void {
+  #apply(event: HealthEvent): void {
     const before = this.#health;
-    if (event !== undefined) this.#health = nextHealth(before, event, this.#rules(), Date.now());
-    if (this.#health.phase === "down" && before.phase !== "down") this.#cancelCheck();
+    this.#health = nextHealth(before, event, this.#rules(), Date.now());
+    const isAccused = this.#health.accusation !== undefined && before.accusation === undefined;
+    const hasFallen = this.#health.phase === "down" && before.phase !== "down";
+    // What was planned for a member in good health comes too late for one in doubt.
+    if (isAccused || hasFallen) this.#cancelCheck();
+    if (isAccused) this.#runCheck();
     this.#planCheck();
     this.#publish();
     if (hasProvedItself(this.#health, this.#rules())) this.#admit();
@@ -104,7 +113,12 @@ export class TrackedMember {
 
   #rules(): HealthRules {
     const { intervalMs, failuresBeforeDown, successesBeforeActive } = this.#context.healthCheck();
-    return { failuresBeforeDown, successesBeforeActive, steadyMs: STEADY_INTERVALS * intervalMs };
+    return {
+      failuresBeforeDown,
+      successesBeforeActive,
+      steadyMs: STEADY_INTERVALS * intervalMs,
+      contestMs: CONTEST_INTERVALS * intervalMs,
+    };
   }
 
   #publish(): void {
@@ -135,7 +149,7 @@ export class TrackedMember {
   }
 
   #needsChecks(): boolean {
-    if (this.#target.health === "critical") return false;
+    if (this.#target.health === "critical") return this.#health.accusation !== undefined;
     return this.#target.health === "unknown" || this.#health.phase !== "up";
   }
 
@@ -169,11 +183,22 @@ export class TrackedMember {
       });
     }
     this.#lastResult = result;
-    this.#apply(eventOf(result));
+    this.#apply(eventOfResult(result));
   }
 }
 
-function eventOf({ verdict, detail }: ProbeResult): HealthEvent {
+function eventOfTarget({ health, reason }: Target): HealthEvent {
+  switch (health) {
+    case "critical":
+      return { type: "accused", reason };
+    case "passing":
+      return { type: "vouched", reason };
+    case "unknown":
+      return { type: "unvouched" };
+  }
+}
+
+function eventOfResult({ verdict, detail }: ProbeResult): HealthEvent {
   if (isInService(verdict)) return { type: "passed", reason: detail };
   return { type: "failed", certain: verdict === "refused", reason: detail };
 }

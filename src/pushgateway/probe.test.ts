@@ -105,8 +105,8 @@ describe("probe()", () => {
   test("rejects with the reason of its signal, before and during the exchange", async () => {
     const abort = new AbortController();
     const address = await listen(() => abort.abort(new Error("enough")));
-    expect(probe(address, { ...options, signal: abort.signal })).rejects.toThrow("enough");
-    expect(probe(address, { ...options, signal: AbortSignal.abort(new Error("never began")) })).rejects.toThrow(
+    await expect(probe(address, { ...options, signal: abort.signal })).rejects.toThrow("enough");
+    await expect(probe(address, { ...options, signal: AbortSignal.abort(new Error("never began")) })).rejects.toThrow(
       "never began",
     );
   });

@@ -12,11 +12,16 @@ export class Backoff {
     this.#nextMs = minMs;
   }
 
-  /** Rejects when aborted. */
-  async wait(signal: AbortSignal): Promise<void> {
+  /** How long to wait after one more failure. */
+  nextMs(): number {
     const delayMs = this.#nextMs * (0.5 + Math.random());
     this.#nextMs = Math.min(this.#nextMs * 2, this.#maxMs);
-    await sleep(delayMs, undefined, { signal });
+    return delayMs;
+  }
+
+  /** Waits that long. Rejects when aborted. */
+  async wait(signal: AbortSignal): Promise<void> {
+    await sleep(this.nextMs(), undefined, { signal });
   }
 
   /** The last attempt succeeded. */
