@@ -5,7 +5,7 @@ import { ConfigError } from "./config-error.ts";
 export type ReloadResult = { readonly ok: true } | { readonly ok: false; readonly error: Error };
 
 export interface ReloaderOptions {
-  /** What the server was started with; counts as the first successful reload. */
+  /** What the server was started with. */
   readonly config: Config;
   /** Reads the configuration anew. */
   readonly load: () => Promise<Config>;
@@ -18,13 +18,11 @@ export interface ReloaderOptions {
 
 /**
  * Replaces the running configuration, one reload at a time. A reload that fails leaves the running one in place and says
- * so in its result, in the log and in `lastReloadSuccessful`.
+ * so in its result and in the log.
  */
 export class ConfigReloader {
   readonly #options: ReloaderOptions;
   #config: Config;
-  #lastReloadSuccessful = true;
-  #lastSuccessMs = Date.now();
   #last: Promise<unknown> = Promise.resolve();
   #waiting: Promise<ReloadResult> | undefined;
 
@@ -35,15 +33,6 @@ export class ConfigReloader {
 
   get config(): Config {
     return this.#config;
-  }
-
-  get lastReloadSuccessful(): boolean {
-    return this.#lastReloadSuccessful;
-  }
-
-  /** When a configuration was last put into effect, in milliseconds since the Unix epoch. */
-  get lastSuccessMs(): number {
-    return this.#lastSuccessMs;
   }
 
   /**
@@ -67,12 +56,9 @@ export class ConfigReloader {
       const next = await withTimeout(load(), loadTimeoutMs);
       await apply(next, this.#config);
       this.#config = next;
-      this.#lastReloadSuccessful = true;
-      this.#lastSuccessMs = Date.now();
       log.info("Reloaded the configuration");
       return { ok: true };
     } catch (error) {
-      this.#lastReloadSuccessful = false;
       const cause = error instanceof Error ? error : new Error(String(error));
       logFailure(log, cause);
       return { ok: false, error: cause };
