@@ -47,11 +47,13 @@ export class ServerProcess implements AsyncDisposable {
     if (this.running) throw new Error(`Cannot start ${this.#spec.name}: it is running`);
     const child = new ChildProcess(this.#spec.argv, this.#spec);
     this.#child = child;
+    const died = new AbortController();
+    void child.exited.then((how) => died.abort(new Error(`it ended with ${how} before it was ready`)));
     try {
-      const ready = waitFor(`${this.#spec.name} to be ready`, this.#spec.ready, {
+      await waitFor(`${this.#spec.name} to be ready`, this.#spec.ready, {
         timeoutMs: this.#spec.readyTimeoutMs ?? 20_000,
+        signal: died.signal,
       });
-      await Promise.race([ready, this.#diedEarly(child)]);
     } catch (error) {
       await this.stop();
       throw new Error(`Cannot start ${this.#spec.name}: ${String(error)}\n${child.output().slice(-SHOWN_OUTPUT)}`, {
@@ -93,11 +95,6 @@ export class ServerProcess implements AsyncDisposable {
   #running(): ChildProcess {
     if (this.#child === undefined) throw new Error(`Cannot use ${this.#spec.name}: it was not started`);
     return this.#child;
-  }
-
-  async #diedEarly(child: ChildProcess): Promise<never> {
-    const how = await child.exited;
-    throw new Error(`it ended with ${how} before it was ready`);
   }
 }
 

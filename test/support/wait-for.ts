@@ -3,6 +3,8 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
   /** Pause between two probes; 25 ms when absent. */
   readonly intervalMs?: number;
+  /** Ends the wait early with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 type Falsy = false | 0 | "" | null | undefined;
@@ -20,6 +22,7 @@ export async function waitFor<T>(
   const deadline = performance.now() + timeoutMs;
   let lastSeen: unknown = "nothing yet";
   for (;;) {
+    options.signal?.throwIfAborted();
     try {
       const seen = await withDeadline(Promise.resolve(probe()), deadline - performance.now());
       if (seen) return seen as Exclude<T, Falsy>;
