@@ -1,12 +1,12 @@
 /** What a Pushgateway answers for one family of a group, less the time of its last change. */
-export interface Family {
+interface Family {
   readonly type: string;
   readonly help?: string;
   readonly metrics: readonly unknown[];
 }
 
 /** A group as a Pushgateway holds it: its families by name, without the push times. */
-export type Families = Readonly<Record<string, Family>>;
+type Families = Readonly<Record<string, Family>>;
 
 /** Groups by their grouping key, written as JSON with the labels sorted by name. */
 export type Groups = ReadonlyMap<string, Families>;
@@ -26,8 +26,7 @@ export async function groupsOf(url: string): Promise<Groups> {
   return new Map(answer.data.map((group) => [groupKey(group.labels), familiesOf(group)]));
 }
 
-/** The key under which `groupsOf` files a group. */
-export function groupKey(labels: Readonly<Record<string, string>>): string {
+function groupKey(labels: Readonly<Record<string, string>>): string {
   const sorted = Object.entries(labels).sort(([left], [right]) => (left < right ? -1 : 1));
   return JSON.stringify(Object.fromEntries(sorted));
 }
