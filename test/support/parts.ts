@@ -51,9 +51,14 @@ export async function describeWithParts(names: readonly PartName[], title: strin
   describe.skip(`${title} (skipped: no ${absent})`, body);
 }
 
-/** Where the packages of a part lie once unpacked. Parts of the same package share a folder. */
+/** Where the packages of a part lie once unpacked. Parts of the same packages share a folder; a changed recipe gets a new one. */
 export function partFolder(recipe: PartRecipe): string {
-  return join(CACHE, "parts", `${recipe.suite}-${recipe.packages[0]}`);
+  const { suite, packages, environment = {} } = recipe;
+  const fingerprint = Bun.hash
+    .xxHash32(JSON.stringify([packages, environment]))
+    .toString(16)
+    .padStart(8, "0");
+  return join(CACHE, "parts", `${suite}-${packages[0]}-${fingerprint}`);
 }
 
 /** The path that runs a part, or undefined while it is not there. */
