@@ -5,6 +5,21 @@
  */
 export type ByteString = string;
 
+/** What a request target cannot hold: blanks, control characters, and percent signs that encode no byte. */
+const MALFORMED_TARGET = /[^!-~\x80-\xff]|%(?![0-9A-Fa-f]{2})/;
+
+/** Decodes every `%xx` of a request target once, and nothing else; undefined when the target is malformed. */
+export function percentDecode(target: ByteString): ByteString | undefined {
+  if (MALFORMED_TARGET.test(target)) return undefined;
+  if (!target.includes("%")) return target;
+  return target.replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/** The text that the bytes encode in UTF-8, with U+FFFD for what is not UTF-8. */
+export function decodeUtf8(bytes: ByteString): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+}
+
 const NON_ASCII = /[\x80-\xff]/;
 
 /** Whether the bytes are well-formed UTF-8: no overlong form, no surrogate, nothing above U+10FFFF (RFC 3629). */
@@ -46,4 +61,25 @@ export function utf8Width(bytes: ByteString, start: number): number {
     if ((bytes.charCodeAt(i) & 0xc0) !== 0x80) return 0;
   }
   return width;
+}
+
+/** The code point of one well-formed UTF-8 character. */
+export function codePointOf(character: ByteString): number {
+  const lead = character.charCodeAt(0);
+  // The lead byte of n bytes carries 7 - n bits of the code point, and each byte after it six.
+  let codePoint = character.length === 1 ? lead : lead & (0x7f >> character.length);
+  for (let i = 1; i < character.length; i++) codePoint = (codePoint << 6) | (character.charCodeAt(i) & 0x3f);
+  return codePoint;
+}
+
+/** A code point in UTF-8. It must not be a surrogate. */
+export function encodeCodePoint(codePoint: number): ByteString {
+  if (codePoint < 0x80) return String.fromCharCode(codePoint);
+  const width = codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+  let bytes = "";
+  for (let shift = 6 * (width - 1); shift >= 0; shift -= 6) {
+    const mark = bytes === "" ? 0xf00 >> width : 0x80;
+    bytes += String.fromCharCode((mark & 0xff) | ((codePoint >> shift) & 0x3f));
+  }
+  return bytes;
 }
