@@ -92,10 +92,17 @@ export class Membership {
   reconfigure(options: MembershipOptions): void {
     const previous = this.#options;
     this.#options = options;
-    const removed = previous.servers.filter((address) => !options.servers.includes(address));
     const isSameService = options.consul !== undefined && options.consul.serviceName === previous.consul?.serviceName;
-    if (isSameService) this.#discover(withoutAddresses(this.#roster.targets, removed), removed);
-    else this.#discover([], []);
+    if (!isSameService) {
+      this.#discover([], []);
+      return;
+    }
+    // Where this router registers nothing, Consul alone says who leaves.
+    const removed = options.consul?.register
+      ? previous.servers.filter((address) => !options.servers.includes(address))
+      : [];
+    const known = this.#roster.targets.filter(({ address }) => !removed.includes(address));
+    this.#discover(known, removed);
   }
 
   /** Ends all checks and discovery. Services stay registered: other routers may depend on them. */
@@ -142,10 +149,6 @@ export class Membership {
     this.#ready.resolve(next);
     for (const listener of this.#listeners) listener(next, previous);
   }
-}
-
-function withoutAddresses(targets: readonly Target[], addresses: readonly string[]): readonly Target[] {
-  return targets.filter(({ address }) => !addresses.includes(address));
 }
 
 /** Members are immutable and kept while they do not change, so comparing references is enough. */

@@ -22,6 +22,8 @@ export class FakeConsul implements Disposable {
   /** Undefined: no index at all. */
   index: string | undefined = "10";
   headers: Readonly<Record<string, string>> = { "X-Consul-KnownLeader": "true", "X-Consul-LastContact": "0" };
+  /** What was registered, by ID. The health answer knows nothing of it. */
+  readonly #services = new Map<string, { readonly Service: string }>();
   readonly #server: ReturnType<typeof Bun.serve>;
   #changed = Promise.withResolvers<void>();
 
@@ -55,7 +57,12 @@ export class FakeConsul implements Disposable {
     const { pathname: path, searchParams: query } = new URL(request.url);
     const { method, headers } = request;
     this.requests.push({ method, path, query, headers, at: performance.now() });
-    if (!path.startsWith("/v1/health/service/")) return Response.json({});
+    if (path === "/v1/agent/services") return Response.json(Object.fromEntries(this.#services));
+    if (path === "/v1/agent/service/register") {
+      const { ID, Name } = (await request.json()) as { ID: string; Name: string };
+      this.#services.set(ID, { Service: Name });
+      return new Response();
+    }
     const asked = query.get("index");
     if (asked !== null && asked === this.index) await this.#changed.promise;
     return Response.json(this.body, {
