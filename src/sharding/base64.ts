@@ -1,8 +1,10 @@
 import type { ByteString } from "./byte-string.ts";
 
-/** Why a text is not base64, in the words of Go's encoding/base64. */
+/** Why a text is not base64, in the words of Go's encoding/base64, and what came before the fault. */
 export interface Base64Problem {
   readonly problem: string;
+  /** Whole groups of four characters only. */
+  readonly decodedBefore: ByteString;
 }
 
 const FOREIGN_BYTE = /[^A-Za-z0-9_\-\r\n]/;
@@ -14,10 +16,12 @@ const FOREIGN_BYTE = /[^A-Za-z0-9_\-\r\n]/;
 export function decodeBase64(text: ByteString): ByteString | Base64Problem {
   const unpadded = withoutPadding(text);
   const foreignAt = unpadded.search(FOREIGN_BYTE);
-  if (foreignAt !== -1) return corruptAt(foreignAt);
-  const digits = unpadded.replaceAll(/[\r\n]/g, "");
-  if (digits.length % 4 === 1) return corruptAt(unpadded.length - 1);
-  return atob(digits.replaceAll("-", "+").replaceAll("_", "/"));
+  const digits = withoutLineEnds(foreignAt === -1 ? unpadded : unpadded.slice(0, foreignAt));
+  if (foreignAt === -1 && digits.length % 4 !== 1) return decodeDigits(digits);
+  return {
+    problem: `illegal base64 data at input byte ${foreignAt === -1 ? unpadded.length - 1 : foreignAt}`,
+    decodedBefore: decodeDigits(digits.slice(0, digits.length - (digits.length % 4))),
+  };
 }
 
 function withoutPadding(text: ByteString): ByteString {
@@ -26,6 +30,10 @@ function withoutPadding(text: ByteString): ByteString {
   return text.slice(0, end);
 }
 
-function corruptAt(index: number): Base64Problem {
-  return { problem: `illegal base64 data at input byte ${index}` };
+function withoutLineEnds(text: ByteString): ByteString {
+  return text.replaceAll(/[\r\n]/g, "");
+}
+
+function decodeDigits(digits: ByteString): ByteString {
+  return atob(digits.replaceAll("-", "+").replaceAll("_", "/"));
 }

@@ -119,6 +119,16 @@ describe("parsePushPath()", () => {
       ["/metrics/job/a/job@base64/Y", 'invalid base64 encoding for label job="Y": illegal base64 data at input byte 0'],
       ["/metrics/job@base64/Y", 'invalid base64 encoding in job name "": illegal base64 data at input byte 0'],
       ["/metrics/job@base64/!!/x", 'invalid base64 encoding in job name "": illegal base64 data at input byte 0'],
+      ["/metrics/job@base64/YQ=a", 'invalid base64 encoding in job name "": illegal base64 data at input byte 2'],
+      ["/metrics/job@base64/YWJj%00", 'invalid base64 encoding in job name "abc": illegal base64 data at input byte 4'],
+      [
+        "/metrics/job@base64/_%0d_8%0aY!",
+        'invalid base64 encoding in job name "\\xff\\xff\\x18": illegal base64 data at input byte 6',
+      ],
+      [
+        "/metrics/job@base64/YW%0aJjY",
+        'invalid base64 encoding in job name "abc": illegal base64 data at input byte 5',
+      ],
       ["/metrics/job@base64/=", "job name is required"],
       ["/metrics/job@base64/====", "job name is required"],
     ])("%s", (path, message) => {
@@ -239,8 +249,8 @@ describe("parsePushPath()", () => {
       ["/metrics/job/a/%ff/c", 'improper label name "\\xff"'],
       ["/metrics/job/a/U__%ff/c", 'improper label name "U__\\xff"'],
       ["/metrics/job/a/__x/c", 'improper label name "__x"'],
-      // Pushgateway takes this one for "__x", rejects the push and is poisoned; nothing may get that far.
-      ["/metrics/job/a/U___5f__5f_x/c", 'improper label name "U___5f__5f_x"'],
+      ["/metrics/job/a/U___5f__5f_x/c", 'improper label name "__x"'],
+      ["/metrics/job/a/U______x/c/y", 'odd number of components in label string "/U______x/c/y"'],
       [
         "/metrics/job/a/%c3%a4@base64/Y",
         'invalid base64 encoding for label ä="Y": illegal base64 data at input byte 0',

@@ -73,6 +73,7 @@ export function parsePushPath(path: ByteString, options: PushPathOptions): Group
   const job = readJob(parts);
   const labels = readLabels(parts, options.utf8Names);
   if (job === "") throw new PushPathError("job name is required");
+  refuseReservedNames(labels);
   const canonicalPath = isCanonical(parts, labels) ? decoded : joinPath(job, labels);
   // All decoding shortens, so a plain path that kept its length holds the same ASCII as before. For any other: a slash ends
   // every UTF-8 character, so the whole is valid exactly when its parts are.
@@ -147,8 +148,8 @@ function readJob(parts: readonly ByteString[]): ByteString {
   if (kind === "job") return text;
   const job = decodeBase64(text);
   if (typeof job === "string") return job;
-  // Pushgateway has emptied the variable by the time it quotes it.
-  throw new PushPathError(`invalid base64 encoding in job name "": ${job.problem}`);
+  // By the time Pushgateway quotes the job, it holds what could be decoded.
+  throw new PushPathError(`invalid base64 encoding in job name ${goQuote(job.decodedBefore)}: ${job.problem}`);
 }
 
 function readLabels(parts: readonly ByteString[], utf8Names: boolean): readonly Label[] {
@@ -176,6 +177,15 @@ function readLabel(spelledName: ByteString, text: ByteString, utf8Names: boolean
   if (typeof value === "string") return { name, value };
   const label = `${decodeUtf8(trimmedName)}=${goQuote(text)}`;
   throw new PushPathError(`invalid base64 encoding for label ${label}: ${value.problem}`);
+}
+
+/**
+ * Pushgateway looks for reserved names before it unescapes them. One that gets through cannot be stored: the push is
+ * rejected, and every later one, until the group is deleted. Such a push must not reach it.
+ */
+function refuseReservedNames(labels: readonly Label[]): void {
+  const reserved = labels.find(({ name }) => name.startsWith("__"));
+  if (reserved !== undefined) throw new PushPathError(`improper label name ${goQuote(reserved.name)}`);
 }
 
 function isAscending(labels: readonly Label[]): boolean {

@@ -6,15 +6,14 @@ const RESERVED_PREFIX = "__";
 
 /**
  * The label name that Pushgateway reads from this part of a path, without its `@base64`; undefined when it takes none.
- * `utf8Names` stands for --push.enable-utf8-names: any UTF-8 is a name then, and `U__a_2e_b` spells `a.b`.
+ * `utf8Names` stands for --push.enable-utf8-names: any UTF-8 is a name then, and `U__a_2e_b` spells `a.b`. As
+ * there, an escaped name may turn out to be a reserved one.
  */
 export function readLabelName(part: ByteString, utf8Names: boolean): ByteString | undefined {
   if (part.startsWith(RESERVED_PREFIX)) return undefined;
   if (!utf8Names) return LEGACY_NAME.test(part) ? part : undefined;
   const name = part.startsWith(ESCAPED_NAME_PREFIX) ? unescapeName(part) : part;
-  // Pushgateway lets an escaped reserved name through, cannot store the group, and rejects every push from then on.
-  if (name === "" || name.startsWith(RESERVED_PREFIX) || !isValidUtf8(name)) return undefined;
-  return name;
+  return name !== "" && isValidUtf8(name) ? name : undefined;
 }
 
 // After `U__`: any byte for itself, `__` for an underscore, `_<hex>_` for a code point.

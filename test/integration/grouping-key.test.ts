@@ -1,0 +1,173 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { type GroupingKey, PushPathError, parsePushPath } from "../../src/sharding/grouping-key.ts";
+import { describeWithParts } from "../support/parts.ts";
+import { type PushgatewayOptions, startPushgateway } from "../support/pushgateway.ts";
+import { RawConnection, type RawResponse } from "../support/raw-http.ts";
+import { pushPath } from "./push-path-arbitrary.ts";
+
+const { GROUPING_KEY_SEED } = process.env;
+/** Set GROUPING_KEY_SEED to the seed in a failed test's name to see the same paths again. */
+const SEED = Number(GROUPING_KEY_SEED ?? Date.now() % 1_000_000_000);
+const PATHS = 10_000;
+const TEST_TIMEOUT_MS = 240_000;
+
+interface Variant extends PushgatewayOptions {
+  readonly version: "1.5.1" | "1.11.0";
+  readonly utf8Names: boolean;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { version: "1.5.1", utf8Names: false },
+  { version: "1.11.0", utf8Names: false },
+  { version: "1.11.0", utf8Names: true, flags: ["--push.enable-utf8-names"] },
+];
+
+/** What a Pushgateway made of a push: its answer, undefined for a connection closed without one, and the groups it then held. */
+interface Outcome {
+  readonly answer: RawResponse | undefined;
+  readonly groups: readonly Readonly<Record<string, string>>[];
+}
+
+type Verdict = GroupingKey | PushPathError;
+
+function judge(path: string, utf8Names: boolean): Verdict {
+  try {
+    return parsePushPath(path, { utf8Names });
+  } catch (error) {
+    if (error instanceof PushPathError) return error;
+    throw error;
+  }
+}
+
+/**
+ * Pushes to each path on its own, with a family of its own, and wipes the store after each: so no push sees another, and
+ * the ones that poison the store do no harm.
+ */
+async function pushEach(address: string, paths: readonly string[]): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  let connection = await RawConnection.open(address);
+  for (const [i, path] of paths.entries()) {
+    void connection.write(request("POST", path, `p${i} 1\n`));
+    const answer = await readAnswer(connection);
+    if (answer === undefined || answer.header("Connection") === "close") {
+      await connection[Symbol.asyncDispose]();
+      connection = await RawConnection.open(address);
+    }
+    void connection.write(LIST_AND_WIPE);
+    const listing = await connection.readResponse();
+    await connection.readResponse();
+    outcomes.push({ answer, groups: groupsWith(`p${i}`, listing) });
+  }
+  await connection[Symbol.asyncDispose]();
+  return outcomes;
+}
+
+function request(method: string, path: string, body = ""): Uint8Array {
+  const head = `${method} ${path} HTTP/1.1\r\nHost: pushgateway\r\nContent-Length: ${body.length}\r\n\r\n`;
+  return Buffer.from(head + body, "latin1");
+}
+
+const LIST_AND_WIPE = Buffer.concat([request("GET", "/api/v1/metrics"), request("PUT", "/api/v1/admin/wipe")]);
+
+/** Undefined when the server closes the connection instead of answering. No answer at all is an error. */
+async function readAnswer(connection: RawConnection): Promise<RawResponse | undefined> {
+  try {
+    return await connection.readResponse();
+  } catch (error) {
+    if (error instanceof Error && /the connection was closed|ECONNRESET/.test(error.message)) return undefined;
+    throw error;
+  }
+}
+
+function groupsWith(family: string, listing: RawResponse): Outcome["groups"] {
+  const { data } = JSON.parse(listing.text()) as { data: readonly Record<string, unknown>[] };
+  return data.filter((group) => family in group).map(({ labels }) => labels as Record<string, string>);
+}
+
+interface Forecast {
+  /** Any of these: a status, a status and body, or `closed`. */
+  readonly answers: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What a Pushgateway has to do with a push if our verdict on its path is right. */
+function foretell(verdict: Verdict, { version, utf8Names }: Variant): Forecast {
+  // 1.11.0 drops the connection where the store rejects a push; before, it said why.
+  const rejected = version === "1.5.1" ? "400" : "closed";
+  if (!(verdict instanceof PushPathError)) {
+    return verdict.validUtf8 ? { answers: ['200 ""'], labels: labelsOf(verdict) } : { answers: [rejected] };
+  }
+  const { message, status } = verdict;
+  if (status === 404) return { answers: ["301", "307", "404", "405"] };
+  if (message.endsWith("write a percent sign as %25")) return { answers: ['400 "400 Bad Request"'] };
+  if (message.includes("it has an empty part") || message.includes("it has a part")) return { answers: ["301"] };
+  // Its router finds most paths by their small letters, but not all under job@base64.
+  if (message.includes("it has capital letters")) return { answers: ["307", "404"] };
+  const answers = [`400 ${JSON.stringify(`${message}\n`)}`];
+  // Where nothing at all stands for the job, Pushgateway's router misses its handler; it redirects, or does not, to a 404.
+  if (message === "job name is required") answers.push("307", "404");
+  // A reserved name gets as far as the store when it is escaped.
+  if (utf8Names && message.startsWith('improper label name "__')) answers.push(rejected);
+  return { answers };
+}
+
+function labelsOf({ job, labels }: GroupingKey): Record<string, string> {
+  return Object.fromEntries(
+    [{ name: "job", value: job }, ...labels].map(({ name, value }) => [text(name), text(value)]),
+  );
+}
+
+function text(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString();
+}
+
+/** Says how an outcome differs from what our verdict foretells; undefined when it does not. */
+function contradiction(path: string, verdict: Verdict, outcome: Outcome, variant: Variant): string | undefined {
+  const { answer, groups } = outcome;
+  const said = answer === undefined ? "closed" : `${answer.status} ${JSON.stringify(answer.text())}`;
+  const { answers, labels } = foretell(verdict, variant);
+  const isForetold = answers.some((expected) => said === expected || said.startsWith(`${expected} `));
+  if (isForetold && Bun.deepEquals(groups, labels === undefined ? [] : [labels])) return undefined;
+  const expected = `${answers.join(" or ")} ${JSON.stringify(labels)}`;
+  return `${JSON.stringify(path)}: expected ${expected}, got ${said} ${JSON.stringify(groups)}`;
+}
+
+await describeWithParts(["pushgateway-1.5.1", "pushgateway-1.11.0"], "parsePushPath()", () => {
+  describe(`agrees with a real Pushgateway on ${PATHS} paths (seed ${SEED})`, () => {
+    const paths = fc.sample(pushPath(), { numRuns: PATHS, seed: SEED });
+    test.each(VARIANTS)(
+      "$version, UTF-8 names: $utf8Names",
+      async (variant) => {
+        const verdicts = paths.map((path) => ({ path, verdict: judge(path, variant.utf8Names) }));
+        const judged = verdicts.filter(({ verdict }) => !hangs(verdict, variant));
+        await using gateway = await startPushgateway({
+          ...variant,
+          flags: [...(variant.flags ?? []), "--web.enable-admin-api"],
+        });
+        const outcomes = await pushEach(
+          gateway.address,
+          judged.map(({ path }) => path),
+        );
+        const wrong = judged.flatMap(
+          ({ path, verdict }, i) => contradiction(path, verdict, outcomes[i] as Outcome, variant) ?? [],
+        );
+        expect(wrong.slice(0, 20)).toEqual([]);
+        const accepted = outcomes.filter(({ answer }) => answer?.status === 200).length;
+        expect(accepted).toBeGreaterThan(PATHS / 4);
+        expect(outcomes.length - accepted).toBeGreaterThan(PATHS / 4);
+      },
+      TEST_TIMEOUT_MS,
+    );
+  });
+});
+
+/**
+ * Since a malformed job in base64 makes 1.5.1 lock up (see test/assumptions), such paths are left to 1.11.0. Only paths that we
+ * refuse on that ground: were we wrong to take one, its push would hang and fail the test.
+ */
+function hangs(verdict: Verdict, { version }: Variant): boolean {
+  return (
+    version === "1.5.1" && verdict instanceof Error && verdict.message.startsWith("invalid base64 encoding in job")
+  );
+}
