@@ -2,14 +2,15 @@
  * Runs every gate and every test, as `npm test` and CI do. A gate counts as one test. The last line is `N passed, N failed`
  * (or `N passed, N failed, N skipped`), and the exit code is 1 when something failed or nothing ran.
  */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { leash } from "./support/child-process.ts";
 import { addTallies, EMPTY_TALLY, type Tally, tallyOf } from "./support/junit.ts";
-import { CACHE, REPOSITORY } from "./support/parts.ts";
+import { REPOSITORY } from "./support/parts.ts";
+import { temporaryFolder } from "./support/server-process.ts";
 
 const { CI } = process.env;
 const BIN = join(REPOSITORY, "node_modules/.bin");
-const REPORTS = join(CACHE, "reports");
 const MINUTE_MS = 60_000;
 /** For a single test that sets no time limit of its own. */
 const TEST_TIMEOUT_MS = 30_000;
@@ -25,10 +26,10 @@ interface Stage {
 }
 
 async function main(): Promise<number> {
-  await rm(REPORTS, { recursive: true, force: true });
-  await mkdir(REPORTS, { recursive: true });
+  const reports = await temporaryFolder("reports");
   let total = EMPTY_TALLY;
-  for (const stage of [...gates(), ...(await testStages())]) total = addTallies(total, await run(stage));
+  for (const stage of [...gates(), ...(await testStages(reports))]) total = addTallies(total, await run(stage));
+  await rm(reports, { recursive: true });
   return summarize(total);
 }
 
@@ -44,19 +45,19 @@ function gates(): readonly Stage[] {
 }
 
 /** One stage for src/, then one for each folder of test/ that holds tests. */
-async function testStages(): Promise<readonly Stage[]> {
+async function testStages(reports: string): Promise<readonly Stage[]> {
   const entries = await readdir(join(REPOSITORY, "test"), { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => `test/${entry.name}`);
   const stages: Stage[] = [];
   for (const folder of ["src", ...folders.sort()]) {
     const files = await Array.fromAsync(new Bun.Glob("**/*.test.ts").scan(join(REPOSITORY, folder)));
-    if (files.length > 0) stages.push(testStage(folder));
+    if (files.length > 0) stages.push(testStage(folder, reports));
   }
   return stages;
 }
 
-function testStage(folder: string): Stage {
-  const report = join(REPORTS, `${folder.replaceAll("/", "-")}.xml`);
+function testStage(folder: string, reports: string): Stage {
+  const report = join(reports, `${folder.replaceAll("/", "-")}.xml`);
   const options = [`--timeout=${TEST_TIMEOUT_MS}`, "--reporter=junit", `--reporter-outfile=${report}`];
   return {
     title: `Tests in ${folder}`,
@@ -69,7 +70,7 @@ function testStage(folder: string): Stage {
 async function run(stage: Stage): Promise<Tally> {
   console.log(`\n== ${stage.title}`);
   const started = performance.now();
-  const child = Bun.spawn([...stage.argv], {
+  const child = Bun.spawn([...leash(), ...stage.argv], {
     cwd: REPOSITORY,
     stdin: "ignore",
     stdout: "inherit",

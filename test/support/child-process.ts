@@ -7,6 +7,11 @@ export interface ChildOptions {
 const KEPT_OUTPUT_BYTES = 64 * 1024;
 const STOP_DEADLINE_MS = 10_000;
 
+/** Put before a command, it has the kernel kill the command's process when this process ends, however that happens. */
+export function leash(): readonly string[] {
+  return Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL", "--"];
+}
+
 /** A running program whose last output is kept, and which the kernel ends when this process ends, however that happens. */
 export class ChildProcess implements AsyncDisposable {
   /** The exit code, or the name of the signal that ended the program. */
@@ -16,8 +21,7 @@ export class ChildProcess implements AsyncDisposable {
   readonly #drained: Promise<unknown>;
 
   constructor(argv: readonly string[], options: ChildOptions = {}) {
-    const leash = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL", "--"];
-    this.#process = Bun.spawn([...leash, ...argv], {
+    this.#process = Bun.spawn([...leash(), ...argv], {
       cwd: options.cwd ?? process.cwd(),
       env: { ...process.env, ...options.env },
       stdin: "ignore",
