@@ -10,10 +10,14 @@ export interface ReadHead {
   readonly offset: number;
 }
 
-/** Cuts message heads from a stream of bytes. Holds at most `maxBytes` and one piece of what the socket gives. */
+/**
+ * Cuts message heads from a stream of bytes, however they are split up. Holds at most `maxBytes` and one piece of what the
+ * socket gives.
+ */
 export class HeadReader {
   readonly #maxBytes: number;
   #gathered: ByteAccumulator | undefined;
+  /** No empty line begins before this offset of what was gathered. */
   #searched = 0;
 
   constructor(maxBytes: number) {
@@ -25,19 +29,18 @@ export class HeadReader {
     return this.#gathered !== undefined;
   }
 
-  /** Returns the head once it is whole. Throws HttpSyntaxError 431 when it is longer than allowed. */
+  /** Returns the head once it is whole. Throws HttpSyntaxError 431 when it is longer than allowed, the empty line not counted. */
   read(chunk: Buffer): ReadHead | undefined {
     const data = this.#gather(chunk);
-    const start = skipEmptyLines(data);
-    const end = data.indexOf("\r\n\r\n", Math.max(start, this.#searched), "latin1");
+    const start = endOfEmptyLines(data);
+    const end = data.indexOf(EMPTY_LINE, Math.max(start, this.#searched));
     if (end === -1) {
       this.#keep(data, start);
       return undefined;
     }
     this.#checkLength(end - start);
-    this.#gathered = undefined;
-    this.#searched = 0;
-    return { head: data.toString("latin1", start, end), data, offset: end + 4 };
+    this.#forget();
+    return { head: data.toString("latin1", start, end), data, offset: end + EMPTY_LINE.length };
   }
 
   #gather(chunk: Buffer): Buffer {
@@ -47,17 +50,26 @@ export class HeadReader {
   }
 
   #keep(data: Buffer, start: number): void {
-    this.#checkLength(data.length - start);
+    if (start === data.length) {
+      this.#forget();
+      return;
+    }
+    // What is at hand may end with all of the empty line but its last byte, which does not count.
+    this.#checkLength(data.length - start - (EMPTY_LINE.length - 1));
     // A head whose lines end in a bare LF would never be seen to end.
-    const unsearched = Math.max(start, this.#searched);
-    if (data.indexOf("\n\n", unsearched, "latin1") !== -1) {
+    if (hasBareLf(data, Math.max(start, this.#searched))) {
       throw new HttpSyntaxError(400, "Malformed HTTP head: line does not end in CRLF");
     }
-    if (this.#gathered === undefined && start < data.length) {
+    if (this.#gathered === undefined || start > 0) {
       this.#gathered = new ByteAccumulator();
-      this.#gathered.append(data);
+      this.#gathered.append(data.subarray(start));
     }
-    this.#searched = Math.max(0, data.length - 3);
+    this.#searched = Math.max(0, this.#gathered.length - (EMPTY_LINE.length - 1));
+  }
+
+  #forget(): void {
+    this.#gathered = undefined;
+    this.#searched = 0;
   }
 
   #checkLength(length: number): void {
@@ -67,9 +79,20 @@ export class HeadReader {
   }
 }
 
+const EMPTY_LINE = Buffer.from("\r\n\r\n");
+const CR = 0x0d;
+const LF = 0x0a;
+
 /** RFC 9112 §2.2: a server ignores empty lines before a request line; old clients send one behind a body. */
-function skipEmptyLines(data: Buffer): number {
+function endOfEmptyLines(data: Buffer): number {
   let start = 0;
-  while (start < 4 && data[start] === 0x0d && data[start + 1] === 0x0a) start += 2;
+  while (data[start] === CR && data[start + 1] === LF) start += 2;
   return start;
+}
+
+function hasBareLf(data: Buffer, from: number): boolean {
+  for (let at = data.indexOf(LF, from); at !== -1; at = data.indexOf(LF, at + 1)) {
+    if (data[at - 1] !== CR) return true;
+  }
+  return false;
 }

@@ -2,6 +2,8 @@ import {
   type BodyFraming,
   CHUNKED_BODY,
   checkHeadBytes,
+  endOfLine,
+  type FramingFields,
   type HeaderList,
   HttpSyntaxError,
   isToken,
@@ -26,8 +28,7 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
 }
 
-// The target is any run of bytes but blanks: Pushgateway takes raw non-ASCII bytes in it, so we do.
-const REQUEST_LINE = /^([^ ]+) ([^ ]+) HTTP\/(\d)\.(\d)$/;
+const HTTP_VERSION = /^HTTP\/(\d)\.(\d)$/;
 
 /**
  * Parses a request head: everything before the empty line, as a byte string.
@@ -35,28 +36,21 @@ const REQUEST_LINE = /^([^ ]+) ([^ ]+) HTTP\/(\d)\.(\d)$/;
  */
 export function parseRequestHead(head: string): RequestHead {
   checkHeadBytes(head);
-  let lineEnd = head.indexOf("\r\n");
-  if (lineEnd === -1) lineEnd = head.length;
-  const line = REQUEST_LINE.exec(head.slice(0, lineEnd));
-  if (line === null || !isToken(line[1] as string)) {
-    throw new HttpSyntaxError(400, "Malformed HTTP request line: want METHOD TARGET HTTP/1.1");
-  }
-  const [, method, target, major, minor] = line as unknown as [string, string, string, string, string];
-  const minorVersion = readMinorVersion(major, minor);
+  const lineEnd = endOfLine(head, 0);
+  const targetStart = head.indexOf(" ") + 1;
+  const targetEnd = head.indexOf(" ", targetStart);
+  const method = head.slice(0, Math.max(0, targetStart - 1));
+  // Only blanks end a target: Pushgateway takes raw non-ASCII bytes in it, so we do.
+  const target = head.slice(targetStart, targetEnd);
+  if (targetEnd > lineEnd || targetEnd <= targetStart || !isToken(method) || target.includes("\t"))
+    throw badRequestLine();
+  const minorVersion = readMinorVersion(head.slice(targetEnd + 1, lineEnd));
   const headers = parseHeaderLines(head, lineEnd + 2);
   const fields = readFramingFields(headers);
-  if (minorVersion === 1 && fields.hostCount !== 1) {
-    throw new HttpSyntaxError(400, `Malformed HTTP head: ${fields.hostCount === 0 ? "missing" : "repeated"} Host`);
-  }
-  if (minorVersion === 0 && fields.chunked) {
-    throw new HttpSyntaxError(400, "Malformed HTTP head: Transfer-Encoding in an HTTP/1.0 request");
-  }
-  if (fields.expect !== "" && fields.expect !== "100-continue") {
-    throw new HttpSyntaxError(417, "Unsupported Expect: only 100-continue is understood");
-  }
+  checkFields(minorVersion, fields);
   return {
     method,
-    target: originForm(target),
+    target: originForm(method, target),
     minorVersion,
     headers,
     connectionOptions: fields.connectionOptions,
@@ -67,10 +61,29 @@ export function parseRequestHead(head: string): RequestHead {
   };
 }
 
-function readMinorVersion(major: string, minor: string): 0 | 1 {
+function badRequestLine(): HttpSyntaxError {
+  return new HttpSyntaxError(400, "Malformed HTTP request line: want METHOD TARGET HTTP/1.1");
+}
+
+function readMinorVersion(version: string): 0 | 1 {
+  if (version === "HTTP/1.1") return 1;
+  const digits = HTTP_VERSION.exec(version);
+  if (digits === null) throw badRequestLine();
+  if (digits[1] !== "1") throw new HttpSyntaxError(505, "Unsupported HTTP version: want HTTP/1.0 or HTTP/1.1");
   // RFC 9110 §2.5: a higher minor version of 1 is answered as 1.1.
-  if (major !== "1") throw new HttpSyntaxError(505, "Unsupported HTTP version: want HTTP/1.0 or HTTP/1.1");
-  return minor === "0" ? 0 : 1;
+  return digits[2] === "0" ? 0 : 1;
+}
+
+function checkFields(minorVersion: 0 | 1, fields: FramingFields): void {
+  if (fields.hostCount > 1 || (fields.hostCount === 0 && minorVersion === 1)) {
+    throw new HttpSyntaxError(400, `Malformed HTTP head: ${fields.hostCount === 0 ? "missing" : "repeated"} Host`);
+  }
+  if (fields.chunked && minorVersion === 0) {
+    throw new HttpSyntaxError(400, "Malformed HTTP head: Transfer-Encoding in an HTTP/1.0 request");
+  }
+  if (fields.expect !== "" && fields.expect !== "100-continue") {
+    throw new HttpSyntaxError(417, "Unsupported Expect: only 100-continue is understood");
+  }
 }
 
 function requestFraming(chunked: boolean, contentLength: number): BodyFraming {
@@ -85,10 +98,12 @@ export function keepsAlive(minorVersion: 0 | 1, connectionOptions: readonly stri
 }
 
 /** Turns an absolute-form target into origin form without touching a byte of its path (RFC 9112 §3.2.2). */
-function originForm(target: string): string {
-  if (target.charCodeAt(0) === 0x2f || target === "*") return target;
-  const absolute = /^https?:\/\/[^/?#]*/i.exec(target);
+function originForm(method: string, target: string): string {
+  if (target.charCodeAt(0) === SLASH || (target === "*" && method === "OPTIONS")) return target;
+  const absolute = /^https?:\/\/[^/?#\\]+(?=[/?#]|$)/i.exec(target);
   if (absolute === null) throw new HttpSyntaxError(400, "Malformed HTTP request line: the target must begin with /");
   const rest = target.slice(absolute[0].length);
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
+
+const SLASH = 0x2f;

@@ -3,6 +3,8 @@ import {
   type BodyFraming,
   CHUNKED_BODY,
   checkHeadBytes,
+  endOfLine,
+  type FramingFields,
   type HeaderList,
   HttpSyntaxError,
   NO_BODY,
@@ -39,27 +41,32 @@ export function parseResponseHead(head: string, method: string): ResponseHead {
 
 function parse(head: string, method: string): ResponseHead {
   checkHeadBytes(head);
-  let lineEnd = head.indexOf("\r\n");
-  if (lineEnd === -1) lineEnd = head.length;
+  const lineEnd = endOfLine(head, 0);
   const line = STATUS_LINE.exec(head.slice(0, lineEnd));
   if (line === null) throw new HttpSyntaxError(502, "Malformed HTTP status line");
   const status = Number(line[2]);
+  const minorVersion = line[1] === "0" ? 0 : 1;
   const headers = parseHeaderLines(head, lineEnd + 2);
   const fields = readFramingFields(headers);
-  const framing = responseFraming(method, status, fields.chunked, fields.contentLength);
-  return {
-    status,
-    reason: line[3] ?? "",
-    headers,
-    connectionOptions: fields.connectionOptions,
-    framing,
-    keepAlive: framing.kind !== "until-close" && keepsAlive(line[1] === "0" ? 0 : 1, fields.connectionOptions),
-  };
+  if (fields.chunked && minorVersion === 0) {
+    throw new HttpSyntaxError(502, "Malformed HTTP head: Transfer-Encoding in an HTTP/1.0 response");
+  }
+  const framing = responseFraming(method, status, fields);
+  const keepAlive =
+    framing.kind !== "until-close" &&
+    keepsAlive(minorVersion, fields.connectionOptions) &&
+    !announcesForbiddenBody(status, fields);
+  return { status, reason: line[3] ?? "", headers, connectionOptions: fields.connectionOptions, framing, keepAlive };
 }
 
-function responseFraming(method: string, status: number, chunked: boolean, contentLength: number): BodyFraming {
+function responseFraming(method: string, status: number, fields: FramingFields): BodyFraming {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304) return NO_BODY;
-  if (chunked) return CHUNKED_BODY;
-  if (contentLength === -1) return BODY_UNTIL_CLOSE;
-  return contentLength > 0 ? { kind: "length", length: contentLength } : NO_BODY;
+  if (fields.chunked) return CHUNKED_BODY;
+  if (fields.contentLength === -1) return BODY_UNTIL_CLOSE;
+  return fields.contentLength > 0 ? { kind: "length", length: fields.contentLength } : NO_BODY;
+}
+
+/** A server that announces a body where none can be may well send it, and what follows would not be the next response. */
+function announcesForbiddenBody(status: number, fields: FramingFields): boolean {
+  return (status < 200 || status === 204) && (fields.chunked || fields.contentLength > 0);
 }

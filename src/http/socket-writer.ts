@@ -3,7 +3,7 @@ import type { Socket } from "bun";
 /** Writes to a socket in order, keeping what the kernel does not take at once until the socket drains. */
 export class SocketWriter {
   readonly #socket: Pick<Socket<unknown>, "write">;
-  #queue: Buffer[] = [];
+  readonly #queue: Buffer[] = [];
 
   constructor(socket: Pick<Socket<unknown>, "write">) {
     this.#socket = socket;
@@ -14,27 +14,39 @@ export class SocketWriter {
     return this.#queue.length === 0;
   }
 
-  /** Sends bytes, or keeps them, without a copy. False: they are kept; the caller should wait for `drain`, then flush. */
+  /**
+   * Sends bytes, or keeps them, without a copy. False: they are kept; the caller should wait for `drain`, then flush. Nothing
+   * bounds what is kept but a caller that does so.
+   */
   write(bytes: Buffer): boolean {
     if (this.#queue.length > 0) {
       this.#queue.push(bytes);
       return false;
     }
-    const written = Math.max(0, this.#socket.write(bytes));
-    if (written === bytes.length) return true;
-    this.#queue.push(bytes.subarray(written));
+    const left = this.#send(bytes);
+    if (left === undefined) return true;
+    this.#queue.push(left);
     return false;
   }
 
   /** Sends what was kept. Returns whether all of it is gone. */
   flush(): boolean {
     const queue = this.#queue;
-    this.#queue = [];
-    for (const [index, bytes] of queue.entries()) {
-      if (this.write(bytes)) continue;
-      this.#queue.push(...queue.slice(index + 1));
+    for (let sent = 0; sent < queue.length; sent++) {
+      const left = this.#send(queue[sent] as Buffer);
+      if (left === undefined) continue;
+      queue[sent] = left;
+      queue.splice(0, sent);
       return false;
     }
+    queue.length = 0;
     return true;
+  }
+
+  /** Returns what the kernel did not take. */
+  #send(bytes: Buffer): Buffer | undefined {
+    // A socket that is closed says -1. What is kept then goes with the connection.
+    const written = Math.max(0, this.#socket.write(bytes));
+    return written < bytes.length ? bytes.subarray(written) : undefined;
   }
 }
