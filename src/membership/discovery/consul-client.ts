@@ -132,7 +132,8 @@ export class ConsulClient {
   async #refused(method: string, path: string, response: Response): Promise<ConsulError> {
     const { status } = response;
     const text = await response.text().catch(describeError);
-    const said = text.replaceAll(/\s+/g, " ").trim().slice(0, MAX_QUOTED_BODY);
+    // Consul speaks in plain words; a page of HTML comes from something in between and says no more than its status.
+    const said = text.startsWith("<") ? "" : text.replaceAll(/\s+/g, " ").trim().slice(0, MAX_QUOTED_BODY);
     // A reverse proxy in front of the agent says so when it is gone.
     const isUnreachable = status === 502 || status === 503 || status === 504;
     const reason = `${status} ${said}`.trim() + remedy(status);

@@ -162,6 +162,9 @@ export class ConsulRegistrar {
       }
     };
     const results = await Promise.allSettled(Array.from({ length: CONCURRENT_CALLS }, worker));
+    const registered = pending.filter((address) => this.#standings.get(address) === "held");
+    if (registered.length > 0)
+      this.#log.info("Registered servers with the Consul agent", { services: registered.length });
     const failure = results.find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;
   }
