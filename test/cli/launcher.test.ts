@@ -23,7 +23,8 @@ const SIGNAL_REPORTER = `
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
   process.on(signal, () => { console.log(signal); process.exit(9); });
 }
-setInterval(() => {}, 1000);
+// Ends by itself when nothing reaches it.
+setTimeout(() => process.exit(1), 10_000);
 console.log("ready");
 `;
 
