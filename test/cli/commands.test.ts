@@ -1,0 +1,128 @@
+import { describe, expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+import { REPOSITORY } from "../support/parts.ts";
+import { tryCommand } from "../support/run-command.ts";
+import { temporaryFolder } from "../support/server-process.ts";
+
+const LAUNCHER = join(REPOSITORY, "bin/dynamic-sharding");
+const TESTDATA = join(REPOSITORY, "test/testdata/config");
+
+/** Runs the program in the folder of the test data. */
+function run(...args: readonly string[]) {
+  return tryCommand([LAUNCHER, ...args], { cwd: TESTDATA, timeoutMs: 20_000 });
+}
+
+describe("dynamic-sharding", () => {
+  test.each([[["--help"]], [["-h"]], [["check-config", "--help"]]])("%j explains itself on stdout", async (args) => {
+    const result = await run(...args);
+    expect(result).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(result.stdout).toStartWith("usage: dynamic-sharding ");
+  });
+
+  test("--version names its own version and Bun's", async () => {
+    const { version, dependencies } = packageJson;
+    expect(await run("--version")).toEqual({
+      exitCode: 0,
+      stdout: `dynamic-sharding, version ${version} (bun ${dependencies.bun})\n`,
+      stderr: "",
+    });
+  });
+
+  test.each([
+    [["--log.levle=debug"], 'unknown flag "--log.levle" for dynamic-sharding; did you mean "--log.level"?'],
+    [["--log.format=xml"], 'flag --log.format: expected one of logfmt, json, got "xml"'],
+    [["chekc-config"], 'unknown command "chekc-config"; did you mean "check-config"?'],
+    [["check-config"], "check-config: expected at least one file"],
+  ])("%j is a usage error", async (args, message) => {
+    expect(await run(...args)).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr: `dynamic-sharding: ${message}\nFor all flags and commands: dynamic-sharding --help\n`,
+    });
+  });
+
+  test("says what to do where there is no configuration file", async () => {
+    const folder = await temporaryFolder("no-config");
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(() => rm(folder, { recursive: true, force: true }));
+    const result = await tryCommand([LAUNCHER], { cwd: folder, timeoutMs: 20_000 });
+    expect(result).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(result.stderr).toStartWith('dynamic-sharding: Cannot find "dynamic-sharding.yml" in this folder: ');
+    expect(result.stderr).toContain("--config.file=FILE");
+  });
+
+  test.each([
+    ["none.yml", "none.yml: cannot read the file: no such file\n"],
+    [
+      "no-servers.bad.yml",
+      "no-servers.bad.yml:3:3: pushgateway.servers: no Pushgateway to route to; list at least one address, or add consul_server\n",
+    ],
+  ])("does not start with --config.file=%s", async (file, stderr) => {
+    expect(await run(`--config.file=${file}`)).toEqual({ exitCode: 1, stdout: "", stderr });
+  });
+
+  test("names every problem of its configuration when it does not start", async () => {
+    const { stderr } = await run("--config.file=unknown-keys.bad.yml");
+    expect(stderr.trimEnd().split("\n").length).toBeGreaterThan(5);
+  });
+
+  test("does not start on an address that another program has", async () => {
+    const other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+    const address = `127.0.0.1:${other.port}`;
+    const result = await run("--config.file=minimal.good.yml", `--web.listen-address=${address}`);
+    other.stop(true);
+    expect(result).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr: `dynamic-sharding: Cannot listen on "${address}": another program listens there; stop it or choose another port\n`,
+    });
+  });
+});
+
+describe("dynamic-sharding check-config", () => {
+  test("sums up a good file", async () => {
+    expect(await run("check-config", "full.good.yml")).toEqual({
+      exitCode: 0,
+      stdout:
+        'full.good.yml: SUCCESS: 2 servers, 1 draining, service "pgw" in Consul at consul.example.org:8501, ' +
+        "mode auto, listening on [::1]:9293\n",
+      stderr: "",
+    });
+  });
+
+  test("prints every problem of every file in the order given, and fails if any file is bad", async () => {
+    expect(await run("check-config", "list.bad.yml", "minimal.good.yml", "no-such.yml")).toEqual({
+      exitCode: 1,
+      stdout: [
+        "list.bad.yml:1:1: expected a mapping of keys to values\n",
+        "minimal.good.yml: SUCCESS: 5 servers, mode proxy, listening on :9292\n",
+        "no-such.yml: cannot read the file: no such file\n",
+      ].join(""),
+      stderr: "",
+    });
+  });
+
+  test("takes the predecessor's file as it is", async () => {
+    expect(await run("check-config", "predecessor.good.yml")).toMatchObject({ exitCode: 0 });
+  });
+
+  test("prints all of a long report into a pipe that is read slowly", async () => {
+    const files = Array.from({ length: 60 }, () => "values.bad.yml");
+    const single = (await run("check-config", "values.bad.yml")).stdout;
+    const child = Bun.spawn([LAUNCHER, "check-config", ...files], {
+      cwd: TESTDATA,
+      stdout: "pipe",
+      timeout: 20_000,
+      killSignal: "SIGKILL",
+    });
+    let text = "";
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      await Bun.sleep(1);
+    }
+    expect(await child.exited).toBe(1);
+    expect(text).toBe(single.repeat(files.length));
+  });
+});
