@@ -87,8 +87,6 @@ export interface LimitsConfig {
   readonly maxQueuedPerMember: number;
   /** From the last byte of the body to the answer, over all attempts. */
   readonly requestTimeoutMs: number;
-  /** At most `requestTimeoutMs`. */
-  readonly connectTimeoutMs: number;
   /** A member that has not answered for so long is probed. At most `requestTimeoutMs`. */
   readonly stallTimeoutMs: number;
   /** From the first byte of a request to the end of its header. */

@@ -56,12 +56,11 @@ const BAD_FILES: Readonly<Record<string, readonly string[]>> = {
   ],
   "relations.bad.yml": [
     "relations.bad.yml:1:40: health_check.timeout: expected at most 5s (health_check.interval), got 10s",
-    "relations.bad.yml:4:20: limits.connect_timeout: expected at most 2s (limits.request_timeout), got 3s",
-    "relations.bad.yml:5:18: limits.stall_timeout: expected at most 2s (limits.request_timeout), got 2s1ms",
-    "relations.bad.yml:6:28: limits.max_buffered_body_bytes: expected at most 1MiB (limits.max_buffered_total_bytes), got 2MiB",
-    "relations.bad.yml:10:13: pushgateway.draining: every server is draining, so no push could be taken; leave at least one out",
-    'relations.bad.yml:10:14: pushgateway.draining[0]: "pg-3:9091" is not one of pushgateway.servers; add it there too',
-    'relations.bad.yml:10:32: pushgateway.draining[3]: "pg-1:9091" is already draining[1]; remove one',
+    "relations.bad.yml:4:18: limits.stall_timeout: expected at most 2s (limits.request_timeout), got 2s1ms",
+    "relations.bad.yml:5:28: limits.max_buffered_body_bytes: expected at most 1MiB (limits.max_buffered_total_bytes), got 2MiB",
+    "relations.bad.yml:9:13: pushgateway.draining: every server is draining, so no push could be taken; leave at least one out",
+    'relations.bad.yml:9:14: pushgateway.draining[0]: "pg-3:9091" is not one of pushgateway.servers; add it there too',
+    'relations.bad.yml:9:32: pushgateway.draining[3]: "pg-1:9091" is already draining[1]; remove one',
   ],
   "secret-files.bad.yml": [
     'secret-files.bad.yml:2:15: consul_server.token_file: cannot read "secrets/none": no such file',
@@ -98,7 +97,7 @@ const BAD_FILES: Readonly<Record<string, readonly string[]>> = {
     "unknown-keys.bad.yml:8:3: pushgateway.replicas: unknown key; expected one of draining, enable_utf8_names, port, servers",
     "unknown-keys.bad.yml:9:1: groups: unknown key; expected one of consul_server, health_check, http_listen_addr, limits, pushgateway, routing",
     'unknown-keys.bad.yml:11:3: limits.maxBodyBytes: unknown key; did you mean "max_body_bytes"?',
-    "unknown-keys.bad.yml:12:3: limits.__proto__: unknown key; expected one of body_idle_timeout, connect_timeout, header_timeout, keep_alive_timeout, max_body_bytes, max_buffered_body_bytes, max_buffered_total_bytes, max_connections, max_header_bytes, max_in_flight_per_member, max_queued_per_member, request_timeout, stall_timeout",
+    "unknown-keys.bad.yml:12:3: limits.__proto__: unknown key; expected one of body_idle_timeout, header_timeout, keep_alive_timeout, max_body_bytes, max_buffered_body_bytes, max_buffered_total_bytes, max_connections, max_header_bytes, max_in_flight_per_member, max_queued_per_member, request_timeout, stall_timeout",
     'unknown-keys.bad.yml:14:3: health_check.intervall: unknown key; did you mean "interval"?',
   ],
   "values.bad.yml": [
@@ -130,8 +129,7 @@ const BAD_FILES: Readonly<Record<string, readonly string[]>> = {
     "values.bad.yml:32:29: limits.max_buffered_total_bytes: expected at most 64GiB, got 65GiB",
     'values.bad.yml:33:20: limits.max_connections: expected a whole number, got "1e3"',
     'values.bad.yml:34:20: limits.request_timeout: expected a duration such as "5s", "1m30s" or "250ms", got "1m1h"',
-    "values.bad.yml:35:20: limits.connect_timeout: expected at most 1h (limits.request_timeout), got 2h",
-    "values.bad.yml:36:18: limits.stall_timeout: expected at least 10ms, got 1ms",
+    "values.bad.yml:35:18: limits.stall_timeout: expected at least 10ms, got 1ms",
   ],
 };
 
@@ -156,7 +154,6 @@ const DEFAULTS = {
     maxInFlightPerMember: 256,
     maxQueuedPerMember: 4096,
     requestTimeoutMs: 4500,
-    connectTimeoutMs: 1000,
     stallTimeoutMs: 1000,
     headerTimeoutMs: 10_000,
     bodyIdleTimeoutMs: 30_000,
@@ -241,7 +238,6 @@ const GOOD_FILES: Readonly<Record<string, Config>> = {
       maxInFlightPerMember: 10,
       maxQueuedPerMember: 0,
       requestTimeoutMs: 3000,
-      connectTimeoutMs: 300,
       stallTimeoutMs: 3000,
       headerTimeoutMs: 1000,
       bodyIdleTimeoutMs: 60_000,

@@ -55,7 +55,6 @@ function readLimits(section: ConfigSection): LimitsConfig {
     maxInFlightPerMember: section.integer("max_in_flight_per_member", 256, { min: 1, max: 65_536 }),
     maxQueuedPerMember: section.integer("max_queued_per_member", 4096, { min: 0, max: 1_000_000 }),
     requestTimeoutMs,
-    connectTimeoutMs: section.duration("connect_timeout", Math.min(1 * SECOND, requestTimeoutMs), withinRequest),
     stallTimeoutMs: section.duration("stall_timeout", Math.min(1 * SECOND, requestTimeoutMs), withinRequest),
     headerTimeoutMs: section.duration("header_timeout", 10 * SECOND, timeout),
     bodyIdleTimeoutMs: section.duration("body_idle_timeout", 30 * SECOND, timeout),
