@@ -15,7 +15,7 @@ export function helpOf(command: Command): string {
 }
 
 /** `dynamic-sharding check-config [<flags>] <file>...` */
-export function usageOf(command: Command): string {
+function usageOf(command: Command): string {
   if (command.name === "") return `${PROGRAM} [<flags>] [<command>]`;
   return `${PROGRAM} ${commandLine(command)}`.replace(command.name, `${command.name} [<flags>]`);
 }

@@ -58,9 +58,9 @@ export interface PushgatewayConfig {
 }
 
 export const ROUTING_MODES = ["proxy", "redirect", "auto"] as const;
-export type RoutingMode = (typeof ROUTING_MODES)[number];
+type RoutingMode = (typeof ROUTING_MODES)[number];
 
-export interface RoutingConfig {
+interface RoutingConfig {
   readonly mode: RoutingMode;
 }
 

@@ -57,20 +57,20 @@ describe("docs/configuration.md", () => {
     const sectionKeys = keys.get(section) ?? [];
     expect(sectionKeys.length).toBeGreaterThan(0);
     const missing = sectionKeys.filter((key) => !chapterOf(section).includes(`\`${prefix}${key}\``));
-    // A section of its own has a heading; a table has rows for the keys.
+    // Its own keys are there instead.
     expect(missing.filter((key) => key !== "tls_config")).toEqual([]);
   });
 
   test("states the defaults that hold", async () => {
-    const rows = ["pushgateway", "routing", "health_check", "limits"].flatMap((section) =>
-      [...chapterOf(section).matchAll(/^\| `([a-z_0-9]+)` \| `([^`]+)`/gm)].map(([, key, value]) => ({
+    const entries = ["pushgateway", "routing", "health_check", "limits"].flatMap((section) =>
+      [...chapterOf(section).matchAll(/^- `([a-z_0-9]+)` \(`([^`]+)`/gm)].map(([, key, value]) => ({
         section,
         key,
         value,
       })),
     );
-    expect(rows.length).toBeGreaterThan(15);
-    const stated = rows.map(({ section, key, value }) => `${section}: { ${key}: ${value} }`);
+    expect(entries.length).toBeGreaterThan(15);
+    const stated = entries.map(({ section, key, value }) => `${section}: { ${key}: ${value} }`);
     const defaults = await readText("consul_server: {}");
     for (const text of stated) expect(await readText(`consul_server: {}\n${text}`)).toEqual(defaults);
   });
