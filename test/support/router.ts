@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { stringify } from "yaml";
+import type { LogLevel } from "../../src/log.ts";
 import { freePort } from "./free-port.ts";
 import { REPOSITORY } from "./parts.ts";
 import { answersOk, ServerProcess, temporaryFolder } from "./server-process.ts";
@@ -7,8 +8,10 @@ import { answersOk, ServerProcess, temporaryFolder } from "./server-process.ts";
 export interface RouterOptions {
   /** The configuration file: its text, or a value to be written as YAML. No file and no flag for it when absent. */
   readonly config?: string | Readonly<Record<string, unknown>>;
-  /** Flags after those for the file, the address and the debug log. */
+  /** Flags after those for the file, the address and the log. */
   readonly args?: readonly string[];
+  /** debug when absent. */
+  readonly logLevel?: LogLevel;
   readonly env?: Readonly<Record<string, string>>;
   /** 127.0.0.1 and a free port when absent. */
   readonly port?: number;
@@ -32,7 +35,7 @@ export class RouterProcess extends ServerProcess {
         join(REPOSITORY, "bin/dynamic-sharding"),
         ...(options.config === undefined ? [] : [`--config.file=${configFile}`]),
         `--web.listen-address=${address}`,
-        "--log.level=debug",
+        `--log.level=${options.logLevel ?? "debug"}`,
         ...(options.args ?? []),
       ],
       cwd: folder,
