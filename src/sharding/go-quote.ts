@@ -15,11 +15,15 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /** What Go's unicode.IsPrint lets through: letters, marks, numbers, punctuation, symbols and the ASCII space. */
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 
+/** Printable ASCII without quote and backslash, which is quoted as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 /**
  * Quotes bytes as text, the way Go's `%q` does, so that a refusal reads exactly as Pushgateway's own. It also makes
  * whatever a client sent fit for a log or an answer: one line, no control characters, well-formed.
  */
 export function goQuote(bytes: ByteString): string {
+  if (PLAIN.test(bytes)) return `"${bytes}"`;
   let quoted = '"';
   for (let i = 0; i < bytes.length; ) {
     const width = utf8Width(bytes, i);

@@ -76,9 +76,11 @@ function part(): fc.Arbitrary<string> {
 
 /** Base64 of any bytes in any of its spellings, and a tenth of the time something that is not base64. */
 function base64Text(): fc.Arbitrary<string> {
-  const text = fc.oneof(fc.string({ maxLength: 8 }), fc.string({ unit: "binary", maxLength: 3 }), fc.constant("/var/"));
+  const unit = fc.constantFrom(...WELL_KNOWN);
+  const text = fc.oneof(fc.string({ maxLength: 8 }), fc.string({ unit, maxLength: 3 }), fc.constant("/var/"));
   const url = text.map((value) => Buffer.from(value).toString("base64url"));
-  const anyBytes = fc.uint8Array({ maxLength: 4 }).map((value) => Buffer.from(value).toString("base64url"));
+  const byte = fc.constantFrom(0x00, 0x41, 0x80, 0xa4, 0xbf, 0xc0, 0xc3, 0xe0, 0xed, 0xf4, 0xff);
+  const anyBytes = fc.array(byte, { maxLength: 4 }).map((value) => Buffer.from(value).toString("base64url"));
   const digits = fc.stringMatching(/^[A-Za-z0-9_-]{0,6}$/);
   const bad = fc.constantFrom("Y", "Y=", "YQ=a", "YQ%3Da", "!!", "+w", "%2B", "YQ=%0a", "Y%0a", "%c3%a4", "YWJj%00");
   return fc.oneof(
@@ -94,10 +96,12 @@ function base64Text(): fc.Arbitrary<string> {
   );
 }
 
-/** One character, percent-encoded or raw. All have been in Unicode for long, so that Go and Bun agree on what is printable. */
+/** Characters that Unicode has had for long: Go and Bun may know different editions of it, and quote newer ones differently. */
+const WELL_KNOWN = "äß€任務😀\u00a0\u00ad\u0301\u200b\u2028\u0085\ue000\ufffd\u{10ffff}z~";
+
+/** One character, percent-encoded or raw. */
 function utf8Unit(): fc.Arbitrary<string> {
-  const character = fc.constantFrom(..."äß€任務😀\u00a0\u00ad\u0301\u200b\u2028\u0085\ue000\ufffd\u{10ffff}z~");
-  return fc.tuple(character, fc.boolean()).map(([text, isRaw]) => {
+  return fc.tuple(fc.constantFrom(...WELL_KNOWN), fc.boolean()).map(([text, isRaw]) => {
     const bytes = Buffer.from(text).toString("latin1");
     return isRaw ? bytes : [...bytes].map(percentEncode).join("");
   });
