@@ -51,8 +51,8 @@ const BAD_FILES: Readonly<Record<string, readonly string[]>> = {
     "odd-keys.bad.yml:3:1: expected a key, got something that is not a plain text",
   ],
   "odd-yaml.bad.yml": [
-    "odd-yaml.bad.yml:1:14: Unresolved tag: !custom",
-    "odd-yaml.bad.yml:2:13: unknown alias *nowhere",
+    "odd-yaml.bad.yml:1:14: unknown tag; put quotes around a value that begins with !",
+    "odd-yaml.bad.yml:2:13: unknown alias; put quotes around a value that begins with *",
   ],
   "relations.bad.yml": [
     "relations.bad.yml:1:40: health_check.timeout: expected at most 5s (health_check.interval), got 10s",

@@ -1,5 +1,6 @@
 import {
   type Document,
+  type ErrorCode,
   isAlias,
   isMap,
   isScalar,
@@ -10,6 +11,8 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { ConfigProblem } from "./config-error.ts";
+
+const UNKNOWN_ALIAS = "unknown alias; put quotes around a value that begins with *";
 
 /** A parsed YAML file that knows where each of its nodes stands, and collects what is wrong with them. */
 export class YamlFile {
@@ -23,7 +26,7 @@ export class YamlFile {
     // Doubled keys are left to the reader of the mapping: it can name the key and both lines, and carry on.
     this.#document = parseDocument(text, { lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false });
     for (const { code, message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
-      this.addProblem(pos[0], "", code === "MULTIPLE_DOCS" ? "expected a single YAML document" : message);
+      this.addProblem(pos[0], "", describeSyntaxError(code, message));
     }
     const { contents } = this.#document;
     if (!isMap(contents) && !isEmpty(contents)) {
@@ -31,7 +34,7 @@ export class YamlFile {
     }
     visit(this.#document, {
       Alias: (_, alias) => {
-        if (this.resolve(alias) === undefined) this.addProblem(alias.range?.[0], "", `unknown alias *${alias.source}`);
+        if (this.resolve(alias) === undefined) this.addProblem(alias.range?.[0], "", UNKNOWN_ALIAS);
       },
     });
   }
@@ -71,6 +74,18 @@ export class YamlFile {
   addProblem(offset: number | undefined, key: string, message: string): void {
     const { line, col } = offset === undefined ? { line: 0, col: 0 } : this.#lines.linePos(offset);
     this.#problems.push({ file: this.name, line, column: col, key, message });
+  }
+}
+
+/** Without the words of the file that the library quotes, as they may be those of a secret that was not quoted. */
+function describeSyntaxError(code: ErrorCode, message: string): string {
+  switch (code) {
+    case "MULTIPLE_DOCS":
+      return "expected a single YAML document";
+    case "TAG_RESOLVE_FAILED":
+      return "unknown tag; put quotes around a value that begins with !";
+    default:
+      return message.replace(/(characters|stream|document): .*$/s, "$1");
   }
 }
 
