@@ -84,20 +84,22 @@ async function runRouter(flags: RunFlags): Promise<number> {
   // Without a listener the signal would end the process. Before there is a router, the file is being read anyway; how a
   // reload ends is logged by the router.
   process.on("SIGHUP", () => void router?.reload());
-  const load = () => loadWithFlags(flags);
-  const starting = startRouter({
-    config: await load(),
-    loadConfig: load,
+  // Nothing has been accepted yet, so a start that takes long need not be waited for.
+  router = await Promise.race([start(flags, log), stopRequested]);
+  await stopRequested;
+  await router?.stop();
+  return 0;
+}
+
+async function start(flags: RunFlags, log: Logger): Promise<Router> {
+  return startRouter({
+    config: await loadWithFlags(flags),
+    loadConfig: () => loadWithFlags(flags),
     log,
     enableLifecycle: flags.enableLifecycle,
     version: packageJson.version,
     process: PROCESS_STATS,
   });
-  // Nothing has been accepted yet, so a start that takes long need not be waited for.
-  router = await Promise.race([starting, stopRequested]);
-  await stopRequested;
-  await router?.stop();
-  return 0;
 }
 
 async function loadWithFlags({ configFile, listenAddress }: RunFlags): Promise<Config> {

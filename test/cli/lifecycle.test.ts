@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
+import { constants, type FileHandle, open, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { ChildProcess } from "../support/child-process.ts";
 import { freePort } from "../support/free-port.ts";
 import { describeWithParts, REPOSITORY } from "../support/parts.ts";
 import { startPushgateway } from "../support/pushgateway.ts";
 import { type RouterProcess, startRouterProcess } from "../support/router.ts";
+import { runCommand } from "../support/run-command.ts";
 import { answersOk, temporaryFolder } from "../support/server-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -173,6 +175,11 @@ await describeWithParts(["pushgateway-1.11.0"], "stopping", () => {
     );
   }
 
+  /** Throws while nobody reads. */
+  function openForWriting(fifo: string): Promise<FileHandle> {
+    return open(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+  }
+
   test.each(["SIGTERM", "SIGINT"] as const)(
     "%s lets a push under way finish, takes no new one, and exits 0",
     async (signal) => {
@@ -204,6 +211,20 @@ await describeWithParts(["pushgateway-1.11.0"], "stopping", () => {
     router.kill(signal);
     expect(await router.exited()).toBe(exitCode);
     socket.destroy();
+  });
+
+  test("a router that still waits for its configuration file exits 0", async () => {
+    const folder = await temporaryFolder("fifo");
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(() => rm(folder, { recursive: true, force: true }));
+    const fifo = join(folder, "a.yml");
+    await runCommand(["mkfifo", fifo]);
+    await using child = new ChildProcess([join(REPOSITORY, "bin/dynamic-sharding"), `--config.file=${fifo}`]);
+    // The kernel lets a writer in only once the router reads.
+    const writer = await waitFor("the router to read", () => openForWriting(fifo));
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    await writer.close();
   });
 
   test("a router without pushes under way exits 0, idle connections or not", async () => {
