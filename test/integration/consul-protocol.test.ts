@@ -41,6 +41,21 @@ describe("A blocking query", () => {
     expect((await waitFor("the third query", () => consul.queries[2])).query.has("index")).toBe(false);
   });
 
+  test("takes an index that goes backwards for another agent, which needs the services registered again", async () => {
+    using consul = new FakeConsul();
+    consul.change({ body: healthEntries(ONE, TWO), index: "100" });
+    await using watched = new WatchedMembership({ servers: [ONE], consul: consulOptions(consul.address) });
+    await watched.ready();
+    await waitFor("the second query", () => consul.queries[1]);
+    const registrations = () => consul.requests.filter(({ path }) => path === "/v1/agent/service/register").length;
+    expect(registrations()).toBe(1);
+    consul.forget();
+    consul.change({ body: healthEntries(TWO), index: "7" });
+    await waitFor("another registration", () => registrations() === 2);
+    expect(watched.log).not.toContain("was taken out of Consul");
+    expect(watched.membership.current?.members).toHaveLength(2);
+  });
+
   test.each<[string, string | undefined]>([
     ["0", "0"],
     ["missing", undefined],

@@ -49,6 +49,11 @@ export class FakeConsul implements Disposable {
     this.#changed = Promise.withResolvers();
   }
 
+  /** Loses what was registered, as an agent does that is replaced. */
+  forget(): void {
+    this.#services.clear();
+  }
+
   [Symbol.dispose](): void {
     void this.#server.stop(true);
   }

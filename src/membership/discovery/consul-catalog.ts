@@ -1,21 +1,21 @@
-import * as v from "valibot";
 import { joinAddress, splitAddress } from "../../pushgateway/address.ts";
 import { sortedByAddress, type Target } from "./discoverer.ts";
+import { asObject, asString, listAt, numberAt, objectAt, stringAt } from "./json.ts";
 
-// The parts we use of an answer of /v1/health/service/<name>. Consul writes an absent list as null.
-const Check = v.object({ CheckID: v.string(), Status: v.string() });
-const HealthEntry = v.object({
-  Node: v.object({ Node: v.string(), Address: v.string() }),
-  Service: v.object({
-    ID: v.string(),
-    Address: v.string(),
-    Port: v.number(),
-    Tags: v.nullish(v.array(v.string()), []),
-  }),
-  Checks: v.nullish(v.array(Check), []),
-});
-const HealthAnswer = v.array(HealthEntry);
-type HealthEntry = v.InferOutput<typeof HealthEntry>;
+/** The parts we use of an entry of /v1/health/service/<name>. */
+interface HealthEntry {
+  readonly node: string;
+  readonly nodeAddress: string;
+  readonly serviceAddress: string;
+  readonly port: number;
+  readonly tags: readonly string[];
+  readonly checks: readonly Check[];
+}
+
+interface Check {
+  readonly id: string;
+  readonly status: string;
+}
 
 const NODE_MAINTENANCE = "_node_maintenance";
 const SERVICE_MAINTENANCE = "_service_maintenance:";
@@ -32,7 +32,8 @@ const DRAINING_TAG = "draining";
  */
 export function targetsFromHealth(answer: unknown): readonly Target[] {
   const byAddress = new Map<string, HealthEntry[]>();
-  for (const entry of v.parse(HealthAnswer, answer)) {
+  if (!Array.isArray(answer)) throw new TypeError("Cannot read a health answer: expected a list");
+  for (const entry of answer.map(readEntry)) {
     const address = addressOf(entry);
     if (address === undefined) continue;
     const entries = byAddress.get(address);
@@ -42,8 +43,27 @@ export function targetsFromHealth(answer: unknown): readonly Target[] {
   return sortedByAddress([...byAddress].map(([address, entries]) => mergeEntries(address, entries)));
 }
 
-function addressOf({ Node, Service }: HealthEntry): string | undefined {
-  const address = joinAddress(Service.Address === "" ? Node.Address : Service.Address, Service.Port);
+function readEntry(value: unknown): HealthEntry {
+  const entry = asObject(value, "entry");
+  const node = objectAt(entry, "Node");
+  const service = objectAt(entry, "Service");
+  return {
+    node: stringAt(node, "Node"),
+    nodeAddress: stringAt(node, "Address"),
+    serviceAddress: stringAt(service, "Address"),
+    port: numberAt(service, "Port"),
+    tags: listAt(service, "Tags", asString),
+    checks: listAt(entry, "Checks", readCheck),
+  };
+}
+
+function readCheck(value: unknown): Check {
+  const check = asObject(value, "check");
+  return { id: stringAt(check, "CheckID"), status: stringAt(check, "Status") };
+}
+
+function addressOf({ serviceAddress, nodeAddress, port }: HealthEntry): string | undefined {
+  const address = joinAddress(serviceAddress === "" ? nodeAddress : serviceAddress, port);
   try {
     splitAddress(address);
     return address;
@@ -68,22 +88,19 @@ function mergeEntries(address: string, entries: readonly HealthEntry[]): Target 
 }
 
 /** Names the check that speaks against the entry, or nothing. */
-function troubleOf({ Node, Checks }: HealthEntry): string | undefined {
-  const critical = Checks.find(
-    ({ CheckID, Status }) => !isMaintenance(CheckID) && Status !== "passing" && Status !== "warning",
-  );
-  return critical && `check ${critical.CheckID} of node ${Node.Node} is ${critical.Status} in Consul`;
+function troubleOf({ node, checks }: HealthEntry): string | undefined {
+  const critical = checks.find(({ id, status }) => !isMaintenance(id) && status !== "passing" && status !== "warning");
+  return critical && `check ${critical.id} of node ${node} is ${critical.status} in Consul`;
 }
 
-function drainReasonOfService({ Service, Checks }: HealthEntry): string | undefined {
-  if (Service.Tags.includes(DRAINING_TAG)) return `tagged ${DRAINING_TAG} in Consul`;
-  const isMaintained = Checks.some(({ CheckID }) => CheckID.startsWith(SERVICE_MAINTENANCE));
-  return isMaintained ? "in maintenance mode in Consul" : undefined;
+function drainReasonOfService({ tags, checks }: HealthEntry): string | undefined {
+  if (tags.includes(DRAINING_TAG)) return `tagged ${DRAINING_TAG} in Consul`;
+  return checks.some(({ id }) => id.startsWith(SERVICE_MAINTENANCE)) ? "in maintenance mode in Consul" : undefined;
 }
 
 function drainReasonOfNodes(entries: readonly HealthEntry[]): string | undefined {
-  const areAllMaintained = entries.every(({ Checks }) => Checks.some(({ CheckID }) => CheckID === NODE_MAINTENANCE));
-  return areAllMaintained ? `node ${entries[0]?.Node.Node} in maintenance mode in Consul` : undefined;
+  const areAllMaintained = entries.every(({ checks }) => checks.some(({ id }) => id === NODE_MAINTENANCE));
+  return areAllMaintained ? `node ${entries[0]?.node} in maintenance mode in Consul` : undefined;
 }
 
 function isMaintenance(checkId: string): boolean {

@@ -14,7 +14,7 @@ export interface ConsulAgentOptions {
 }
 
 /** PEM texts. */
-export interface ConsulTlsOptions {
+interface ConsulTlsOptions {
   /** Undefined: the certificate authorities that Bun trusts. */
   readonly ca: string | undefined;
   readonly cert: string | undefined;

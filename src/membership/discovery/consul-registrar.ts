@@ -1,8 +1,8 @@
-import * as v from "valibot";
 import type { Logger } from "../../log.ts";
 import { splitAddress } from "../../pushgateway/address.ts";
 import { isInService, probe } from "../../pushgateway/probe.ts";
 import { type ConsulClient, ConsulError } from "./consul-client.ts";
+import { asObject, asString, type JsonObject, listAt, stringAt } from "./json.ts";
 
 export interface ConsulRegistrarOptions {
   readonly serviceName: string;
@@ -27,17 +27,19 @@ export interface ConsulRegistrarOptions {
  */
 type Standing = "pending" | "held" | "withdrawn";
 
-const AgentServices = v.record(
-  v.string(),
-  v.object({
-    Service: v.string(),
-    Tags: v.nullish(v.array(v.string()), []),
-    Meta: v.nullish(v.record(v.string(), v.string()), {}),
-  }),
-);
-type AgentServices = v.InferOutput<typeof AgentServices>;
+/** The parts we use of a service as its agent gives it. */
+interface AgentService {
+  readonly name: string;
+  readonly tags: readonly string[];
+  readonly meta: JsonObject;
+}
 
-const MANAGED_BY = { "managed-by": "dynamic-sharding" };
+/** By service ID. */
+type AgentServices = ReadonlyMap<string, AgentService>;
+
+/** Marks the services that a router registered. */
+const MANAGED_BY = "managed-by";
+const MANAGER = "dynamic-sharding";
 const CONCURRENT_CALLS = 8;
 
 /**
@@ -100,7 +102,7 @@ export class ConsulRegistrar {
       signal,
     });
     try {
-      return v.parse(AgentServices, body);
+      return readServices(body);
     } catch (error) {
       throw new ConsulError("Cannot read the services of the Consul agent", false, error);
     }
@@ -108,7 +110,7 @@ export class ConsulRegistrar {
 
   async #compare(services: AgentServices, signal: AbortSignal): Promise<void> {
     for (const [address, standing] of this.#standings) {
-      const isThere = services[serviceId(address)]?.Service === this.#options.serviceName;
+      const isThere = services.get(serviceId(address))?.name === this.#options.serviceName;
       if (standing === "withdrawn" && isThere) this.#standings.set(address, "held");
       if (standing === "held" && !isThere) this.#standings.set(address, await this.#explainAbsence(address, signal));
     }
@@ -136,9 +138,9 @@ export class ConsulRegistrar {
   async #deregisterRemoved(services: AgentServices, signal: AbortSignal): Promise<void> {
     for (const address of this.#removed) {
       const id = serviceId(address);
-      const service = services[id];
-      const isOurs = service?.Meta["managed-by"] === MANAGED_BY["managed-by"];
-      if (isOurs && service.Service === this.#options.serviceName) {
+      const service = services.get(id);
+      const isOurs = service?.meta[MANAGED_BY] === MANAGER;
+      if (isOurs && service.name === this.#options.serviceName) {
         const path = `/v1/agent/service/deregister/${encodeURIComponent(id)}`;
         await this.#client.put(path, { timeoutMs: this.#options.requestTimeoutMs, signal });
         this.#log.info("Deregistered a server that the configuration no longer has", { member: address });
@@ -158,7 +160,7 @@ export class ConsulRegistrar {
     const waiting = pending.filter((address) => !isReaping || alive.get(address));
     const worker = async () => {
       for (let address = waiting.pop(); address !== undefined; address = waiting.pop()) {
-        await this.#register(address, services[serviceId(address)], alive.get(address) ?? false, signal);
+        await this.#register(address, services.get(serviceId(address)), alive.get(address) ?? false, signal);
       }
     };
     const results = await Promise.allSettled(Array.from({ length: CONCURRENT_CALLS }, worker));
@@ -171,7 +173,7 @@ export class ConsulRegistrar {
 
   async #register(
     address: string,
-    known: AgentServices[string] | undefined,
+    known: AgentService | undefined,
     isAlive: boolean,
     signal: AbortSignal,
   ): Promise<void> {
@@ -185,8 +187,8 @@ export class ConsulRegistrar {
         Address: host,
         Port: port,
         // What an operator tagged stays tagged: a restart of the router must not put a draining server back to work.
-        Tags: known?.Tags ?? [],
-        Meta: { ...known?.Meta, ...MANAGED_BY },
+        Tags: known?.tags ?? [],
+        Meta: { ...known?.meta, [MANAGED_BY]: MANAGER },
         Check: {
           // The ID that Consul gave the predecessor's check, so that ours takes its place. Asking Consul to replace all checks instead
           // (`replace-existing-checks`) would also lift an operator's maintenance mode.
@@ -213,8 +215,22 @@ export class ConsulRegistrar {
   }
 }
 
+function readServices(body: unknown): AgentServices {
+  const services = Object.entries(asObject(body, "services"));
+  return new Map(services.map(([id, value]) => [id, readService(asObject(value, id))]));
+}
+
+function readService(service: JsonObject): AgentService {
+  const { Meta: meta } = service;
+  return {
+    name: stringAt(service, "Service"),
+    tags: listAt(service, "Tags", asString),
+    meta: meta === null || meta === undefined ? {} : asObject(meta, "Meta"),
+  };
+}
+
 /** The predecessor's ID of a service. */
-export function serviceId(address: string): string {
+function serviceId(address: string): string {
   const { host, port } = splitAddress(address);
   return `${host}_${port}`;
 }
