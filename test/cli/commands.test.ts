@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { REPOSITORY } from "../support/parts.ts";
-import { tryCommand } from "../support/run-command.ts";
+import { runCommand, tryCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/server-process.ts";
 
 const LAUNCHER = join(REPOSITORY, "bin/dynamic-sharding");
@@ -109,20 +110,21 @@ describe("dynamic-sharding check-config", () => {
   });
 
   test("prints all of a long report into a pipe that is read slowly", async () => {
+    const folder = await temporaryFolder("slow");
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(() => rm(folder, { recursive: true, force: true }));
+    const fifo = join(folder, "stdout");
+    await runCommand(["mkfifo", fifo]);
+
     const files = Array.from({ length: 60 }, () => "values.bad.yml");
-    const single = (await run("check-config", "values.bad.yml")).stdout;
-    const child = Bun.spawn([LAUNCHER, "check-config", ...files], {
-      cwd: TESTDATA,
-      stdout: "pipe",
-      timeout: 20_000,
-      killSignal: "SIGKILL",
-    });
+    const script = 'fifo=$1; shift; exec "$0" check-config "$@" >"$fifo"';
+    const finished = tryCommand(["sh", "-c", script, LAUNCHER, fifo, ...files], { cwd: TESTDATA, timeoutMs: 20_000 });
     let text = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    for await (const chunk of createReadStream(fifo, { encoding: "utf8", highWaterMark: 4096 })) {
       text += chunk;
       await Bun.sleep(1);
     }
-    expect(await child.exited).toBe(1);
-    expect(text).toBe(single.repeat(files.length));
+    expect(await finished).toMatchObject({ exitCode: 1 });
+    expect(text).toBe((await run("check-config", "values.bad.yml")).stdout.repeat(files.length));
   });
 });
