@@ -21,7 +21,10 @@ const EVENTS: Readonly<Record<string, HealthEvent>> = {
   u: { type: "unvouched" },
 };
 
-/** Plays events, a second apart, admitting the member as soon as it has proved itself. A digit skips so many ten seconds. */
+/**
+ * Plays events, a second apart, admitting the member as soon as it has proved itself. A digit skips so many ten
+ * seconds.
+ */
 function play(script: string, start = UNCHECKED): Health {
   let now = 1_000_000;
   let health = start;

@@ -8,13 +8,18 @@
  */
 export interface Health {
   readonly phase: "unchecked" | "up" | "joining" | "down";
-  /** Checks in a row that spoke against the phase when it is `up`, for a return when it is `joining`, and failed ones when it is `down`. */
+  /**
+   * Checks in a row that spoke against the phase when it is `up`, for a return when it is `joining`, and failed ones
+   * when it is `down`.
+   */
   readonly streak: number;
   /** How often in a row it fell soon after a return. Each time doubles what the next return takes, up to a limit. */
   readonly relapses: number;
   /** When it last came back, in milliseconds since the Unix epoch. Undefined until it has fallen and returned once. */
   readonly returnedAt: number | undefined;
-  /** Discovery calls it critical while our own checks do not. They have until then to prove discovery right or wrong. */
+  /**
+   * Discovery calls it critical while our own checks do not. They have until then to prove discovery right or wrong.
+   */
   readonly accusation: { readonly reason: string; readonly endsAt: number } | undefined;
   /** What put it into this phase, for people. */
   readonly reason: string;
@@ -27,7 +32,10 @@ export type HealthEvent =
   | { readonly type: "failed"; readonly certain: boolean; readonly reason: string }
   /** A push could not be delivered. */
   | { readonly type: "condemned"; readonly reason: string }
-  /** Discovery calls the member critical. Final for a member that is not in service; one that is may be saved by our own checks. */
+  /**
+   * Discovery calls the member critical. Final for a member that is not in service; one that is may be saved by our own
+   * checks.
+   */
   | { readonly type: "accused"; readonly reason: string }
   /** Discovery calls the member passing. Good enough for a member we have nothing against. */
   | { readonly type: "vouched"; readonly reason: string }
@@ -64,9 +72,10 @@ const QUICK_CHECKS_AFTER_FALL = 5;
 const QUICK_CHECKS_PER_INTERVAL = 5;
 
 /**
- * Flap damping as a function. A member leaves after failures in a row, or at once when its trouble is certain. It returns after
- * successes in a row, and each time it falls again soon afterwards its next return takes twice as many: a member that flaps every second
- * soon stays out, while one that restarts is back in a moment. Its first check, however, decides at once.
+ * Flap damping as a function. A member leaves after failures in a row, or at once when its trouble is certain. It
+ * returns after successes in a row, and each time it falls again soon afterwards its next return takes twice as many: a
+ * member that flaps every second soon stays out, while one that restarts is back in a moment. Its first check, however,
+ * decides at once.
  */
 export function nextHealth(health: Health, event: HealthEvent, rules: HealthRules, now: number): Health {
   switch (event.type) {

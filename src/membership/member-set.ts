@@ -4,21 +4,21 @@ import type { Member } from "./member.ts";
 
 /**
  * All members at one moment and the ring over them. Immutable: whoever holds one can route a whole push by it, whatever
- * happens meanwhile. The ring holds every known member, and those that take no pushes are skipped at lookup, so a change of state
- * moves exactly the keys of that member and builds nothing.
+ * happens meanwhile. The ring holds every known member, and those that take no pushes are skipped at lookup, so a
+ * change of state moves exactly the keys of that member and builds nothing.
  */
 export class MemberSet {
   /** Sorted by address. The index of a member here is its index on the ring. */
   readonly members: readonly Member[];
   readonly ring: HashRing;
   /**
-   * Whether more than half of the members that were not asked to leave look down. Then the fault is more likely ours than theirs,
-   * and the ones that look down go on taking pushes: a real error beats a useless 503.
+   * Whether more than half of the members that were not asked to leave look down. Then the fault is more likely ours
+   * than theirs, and the ones that look down go on taking pushes: a real error beats a useless 503.
    */
   readonly panic: boolean;
   /**
-   * A number over the addresses that take pushes, 0 to 2^32 - 1. Routers that show the same number agree on every owner;
-   * different ones for longer than a moment are worth an alert.
+   * A number over the addresses that take pushes, 0 to 2^32 - 1. Routers that show the same number agree on every
+   * owner; different ones for longer than a moment are worth an alert.
    */
   readonly fingerprint: number;
   /** By index; 0 passes a member over. */
@@ -34,7 +34,10 @@ export class MemberSet {
     this.fingerprint = murmur3(takers.map(({ address }) => address).join("\n"));
   }
 
-  /** Takes members with distinct addresses, in any order. Keeps the ring of the previous set when the addresses are the same. */
+  /**
+   * Takes members with distinct addresses, in any order. Keeps the ring of the previous set when the addresses are the
+   * same.
+   */
   static of(members: Iterable<Member>, previous?: MemberSet): MemberSet {
     const sorted = [...members].sort((a, b) => (a.address < b.address ? -1 : 1));
     const isSameRing =
@@ -69,8 +72,8 @@ function isPanic(members: readonly Member[]): boolean {
 }
 
 /**
- * Who takes pushes: the active ones, in a panic those that look down, too, and those on their way back only as long as nobody is active.
- * Draining ones never.
+ * Who takes pushes: the active ones, in a panic those that look down, too, and those on their way back only as long as
+ * nobody is active. Draining ones never.
  */
 function pushPolicy(members: readonly Member[], panic: boolean): (member: Member) => boolean {
   const isAnyActive = members.some(({ state }) => state === "active");

@@ -2,7 +2,10 @@ import type { Logger } from "../log.ts";
 import type { Member } from "./member.ts";
 import type { MemberSet } from "./member-set.ts";
 
-/** Tells an operator what became different between two sets: members that came and went, states, and the panic threshold. */
+/**
+ * Tells an operator what became different between two sets: members that came and went, states, and the panic
+ * threshold.
+ */
 export function logChange(log: Logger, next: MemberSet, previous: MemberSet | undefined): void {
   const before = new Map(previous?.members.map((member) => [member.address, member]));
   if (previous === undefined) logFirst(log, next);

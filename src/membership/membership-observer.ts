@@ -8,7 +8,10 @@ export interface MembershipObserver {
   refreshFailed(mechanism: string): void;
   /** One of our own health checks came to its verdict. */
   checked(verdict: ProbeVerdict): void;
-  /** The ring was rebuilt because members came or went. Not called for the first ring, nor when a member's state changes. */
+  /**
+   * The ring was rebuilt because members came or went. Not called for the first ring, nor when a member's state
+   * changes.
+   */
   resharded(): void;
 }
 

@@ -27,8 +27,8 @@ export interface MembershipSurroundings {
 export type MembershipListener = (next: MemberSet, previous: MemberSet | undefined) => void;
 
 /**
- * Which Pushgateways exist and how they are. Keeps one immutable MemberSet current: discovery says which members there are, and discovery
- * and our own checks together say in which state.
+ * Which Pushgateways exist and how they are. Keeps one immutable MemberSet current: discovery says which members there
+ * are, and discovery and our own checks together say in which state.
  */
 export class Membership {
   readonly #log: Logger;
@@ -74,8 +74,8 @@ export class Membership {
   }
 
   /**
-   * Tells that a push could not be delivered: connection refused, or no answer to the push nor to a probe. Takes the member out at
-   * once; our own checks bring it back. An address that is no member is ignored.
+   * Tells that a push could not be delivered: connection refused, or no answer to the push nor to a probe. Takes the
+   * member out at once; our own checks bring it back. An address that is no member is ignored.
    */
   reportUnreachable(address: string, reason: string): void {
     this.#roster.condemn(address, reason);
@@ -86,8 +86,9 @@ export class Membership {
   }
 
   /**
-   * Takes over new options. Members that stay keep their states, and the set stays as it is until discovery has reported under the new
-   * options. Services that an operator took out of Consul are registered again, since a reload says anew what should be there.
+   * Takes over new options. Members that stay keep their states, and the set stays as it is until discovery has
+   * reported under the new options. Services that an operator took out of Consul are registered again, since a reload
+   * says anew what should be there.
    */
   reconfigure(options: MembershipOptions): void {
     const previous = this.#options;

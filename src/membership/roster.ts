@@ -3,9 +3,9 @@ import type { Member } from "./member.ts";
 import { TrackedMember, type TrackedMemberContext } from "./tracked-member.ts";
 
 /**
- * The members that discovery reported, each one tracked. They come and go together: a changed list takes effect once all newcomers
- * have passed or failed their first check, which is bounded by the deadline of a check. So one change of the list is one reshard,
- * and a member that is replaced hands its keys straight to its successor.
+ * The members that discovery reported, each one tracked. They come and go together: a changed list takes effect once
+ * all newcomers have passed or failed their first check, which is bounded by the deadline of a check. So one change of
+ * the list is one reshard, and a member that is replaced hands its keys straight to its successor.
  */
 export class Roster {
   readonly #context: TrackedMemberContext;

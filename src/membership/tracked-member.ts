@@ -39,16 +39,18 @@ const JITTER = 0.2;
 /** A member in service for so many check intervals after its return is steady again. */
 const STEADY_INTERVALS = 12;
 /**
- * For so many check intervals discovery must insist that a member is critical which passes our own checks. A Consul agent that restarts
- * calls everything critical until its own checks have run, which takes up to one interval (test/assumptions/consul.test.ts).
+ * For so many check intervals discovery must insist that a member is critical which passes our own checks. A Consul
+ * agent that restarts calls everything critical until its own checks have run, which takes up to one interval
+ * (test/assumptions/consul.test.ts).
  */
 const CONTEST_INTERVALS = 2;
 
 /**
- * One target over time: joins what discovery says about it with what we see ourselves, and has it checked while there is a
- * question that only our own checks can answer. That is always so when the mechanism has no word on health. When it has, `passing` does
- * not bring back a member that we saw fail: our own checks do. And `critical` takes a member out that fails the next check of our own,
- * or whatever that says when the mechanism insists; then it is final, until the mechanism takes it back.
+ * One target over time: joins what discovery says about it with what we see ourselves, and has it checked while there
+ * is a question that only our own checks can answer. That is always so when the mechanism has no word on health. When
+ * it has, `passing` does not bring back a member that we saw fail: our own checks do. And `critical` takes a member out
+ * that fails the next check of our own, or whatever that says when the mechanism insists; then it is final, until the
+ * mechanism takes it back.
  */
 export class TrackedMember {
   readonly address: string;
@@ -106,7 +108,9 @@ export class TrackedMember {
     if (hasProvedItself(this.#health, this.#rules())) this.#admit();
   }
 
-  /** The one way from `joining` into service: whatever must be done before a returning member takes pushes belongs here. */
+  /**
+   * The one way from `joining` into service: whatever must be done before a returning member takes pushes belongs here.
+   */
   #admit(): void {
     this.#apply({ type: "admitted" });
   }

@@ -6,8 +6,8 @@ import { splitAddress } from "./address.ts";
  * What one look at a Pushgateway says about it.
  *
  * - `healthy`: it answered 2xx.
- * - `overloaded`: it answered 429, or the 500 by which it says that its write queue is full. It lives, and taking it out
- *   would push its load onto the next one.
+ * - `overloaded`: it answered 429, or the 500 by which it says that its write queue is full. It lives, and taking it
+ *   out would push its load onto the next one.
  * - `unauthorized`: it answered 401 or 403. It lives, but asks for credentials that health checks do not have.
  * - `unhealthy`: it answered anything else, HTTP or not.
  * - `refused`: nobody listens there.
@@ -17,7 +17,10 @@ export type ProbeVerdict = "healthy" | "overloaded" | "unauthorized" | "unhealth
 
 export interface ProbeResult {
   readonly verdict: ProbeVerdict;
-  /** What was seen, for people: `no answer within 2000 ms`. The same words for the same trouble, so that it can be compared. */
+  /**
+   * What was seen, for people: `no answer within 2000 ms`. The same words for the same trouble, so that it can be
+   * compared.
+   */
   readonly detail: string;
 }
 
@@ -30,7 +33,10 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Whether something answered, be it in anger. A push that was cut off by a member that answers was not cut off by its death. */
+/**
+ * Whether something answered, be it in anger. A push that was cut off by a member that answers was not cut off by its
+ * death.
+ */
 export function hasAnswered(verdict: ProbeVerdict): boolean {
   return verdict !== "refused" && verdict !== "unreachable";
 }
@@ -44,8 +50,9 @@ export function isInService(verdict: ProbeVerdict): boolean {
 const MAX_BODY_BYTES = 4096;
 
 /**
- * Looks once at a Pushgateway, on a connection of its own: a pooled one could be half dead, or wait behind hanging pushes.
- * It asks with GET, because a Pushgateway answers 405 to HEAD. Resolves with what it found, whatever that is; rejects only when aborted.
+ * Looks once at a Pushgateway, on a connection of its own: a pooled one could be half dead, or wait behind hanging
+ * pushes. It asks with GET, because a Pushgateway answers 405 to HEAD. Resolves with what it found, whatever that is;
+ * rejects only when aborted.
  */
 export function probe(address: string, options: ProbeOptions): Promise<ProbeResult> {
   const { signal, timeoutMs, path } = options;
@@ -74,7 +81,9 @@ function probeRequest(address: string, path: string): Buffer {
   return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`, "latin1");
 }
 
-/** Gathers status and body, and judges by what there is when the answer ends, properly or not, or has become too long. */
+/**
+ * Gathers status and body, and judges by what there is when the answer ends, properly or not, or has become too long.
+ */
 class ProbeReceiver implements ResponseReceiver {
   readonly #path: string;
   readonly #resolve: (result: ProbeResult) => void;

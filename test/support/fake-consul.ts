@@ -9,9 +9,9 @@ export interface ConsulRequest {
 }
 
 /**
- * As much of a Consul agent as it takes to make it misbehave: a real HTTP server with one service, whose index, headers, status and body
- * a test sets at will. A query with the current index waits for the next change, as Consul's does. For everything that a real
- * agent can be brought to do, use a real one.
+ * As much of a Consul agent as it takes to make it misbehave: a real HTTP server with one service, whose index,
+ * headers, status and body a test sets at will. A query with the current index waits for the next change, as Consul's
+ * does. For everything that a real agent can be brought to do, use a real one.
  */
 export class FakeConsul implements Disposable {
   readonly address: string;

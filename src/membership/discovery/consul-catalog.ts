@@ -23,12 +23,13 @@ const SERVICE_MAINTENANCE = "_service_maintenance:";
 const DRAINING_TAG = "draining";
 
 /**
- * Reads the answer of a health query without `passing`, so that maintenance is told apart from death. Throws where it is not such an
- * answer.
+ * Reads the answer of a health query without `passing`, so that maintenance is told apart from death. Throws where it
+ * is not such an answer.
  *
- * All checks of an entry count, those of its node, too; `warning` counts as passing. Several agents may each have registered the
- * same Pushgateway: it passes when one of them says so. It drains when one of them has it tagged or in maintenance, because whoever
- * did that meant the Pushgateway; a node in maintenance, however, drains it only where no other node vouches for it.
+ * All checks of an entry count, those of its node, too; `warning` counts as passing. Several agents may each have
+ * registered the same Pushgateway: it passes when one of them says so. It drains when one of them has it tagged or in
+ * maintenance, because whoever did that meant the Pushgateway; a node in maintenance, however, drains it only where no
+ * other node vouches for it.
  */
 export function targetsFromHealth(answer: unknown): readonly Target[] {
   const byAddress = new Map<string, HealthEntry[]>();

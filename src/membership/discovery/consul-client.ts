@@ -8,7 +8,9 @@ export interface ConsulAgentOptions {
   /** Sent as HTTP Basic credentials, for agents behind a reverse proxy. */
   readonly basicAuth: { readonly username: string; readonly password: string } | undefined;
   readonly token: string | undefined;
-  /** File that holds the token. Read again before every call, so that rotated tokens are picked up. Wins over `token`. */
+  /**
+   * File that holds the token. Read again before every call, so that rotated tokens are picked up. Wins over `token`.
+   */
   readonly tokenFile: string | undefined;
   readonly tls: ConsulTlsOptions | undefined;
 }

@@ -63,10 +63,10 @@ export interface ConsulSurroundings {
 /**
  * Finds the Pushgateways that are registered in Consul, and registers the configured ones there first.
  *
- * The configured servers are targets also while Consul does not list them yet, or cannot be asked at all; only an operator's
- * deregistration takes them out. While Consul cannot be asked, or has no leader, the last set stays and its health is unknown. An
- * empty set never replaces one that is not: it comes from a wrong name, or from a token that may not see, far more often than from
- * an empty catalogue.
+ * The configured servers are targets also while Consul does not list them yet, or cannot be asked at all; only an
+ * operator's deregistration takes them out. While Consul cannot be asked, or has no leader, the last set stays and its
+ * health is unknown. An empty set never replaces one that is not: it comes from a wrong name, or from a token that may
+ * not see, far more often than from an empty catalogue.
  */
 export class ConsulDiscoverer implements Discoverer {
   readonly mechanism = "consul";
@@ -123,7 +123,10 @@ export class ConsulDiscoverer implements Discoverer {
     clearTimeout(fallback);
   }
 
-  /** Registers what is to be registered, waits for Consul's next answer and reports it. Throws when Consul cannot be asked. */
+  /**
+   * Registers what is to be registered, waits for Consul's next answer and reports it. Throws when Consul cannot be
+   * asked.
+   */
   async #refresh(signal: AbortSignal): Promise<void> {
     const registrar = this.#registrar;
     if (registrar?.hasWork) await this.#reconcile(registrar, signal);

@@ -43,11 +43,12 @@ const MANAGER = "dynamic-sharding";
 const CONCURRENT_CALLS = 8;
 
 /**
- * Sees to it that the agent has the configured servers, as the predecessor registered them: ID `<ip>_<port>`, one HTTP check.
+ * Sees to it that the agent has the configured servers, as the predecessor registered them: ID `<ip>_<port>`, one HTTP
+ * check.
  *
- * A service that disappears while the agent stays reachable was taken out by an operator, and stays out for the life of this
- * object. Once the agent may have been restarted, missing services count as lost and are registered again. Services stay registered
- * when the router stops, since others may depend on them.
+ * A service that disappears while the agent stays reachable was taken out by an operator, and stays out for the life of
+ * this object. Once the agent may have been restarted, missing services count as lost and are registered again.
+ * Services stay registered when the router stops, since others may depend on them.
  */
 export class ConsulRegistrar {
   readonly #client: ConsulClient;
@@ -125,7 +126,9 @@ export class ConsulRegistrar {
     return "withdrawn";
   }
 
-  /** Consul removes dead services by itself where it was told to. A server that answers was removed by somebody else. */
+  /**
+   * Consul removes dead services by itself where it was told to. A server that answers was removed by somebody else.
+   */
   async #wasReaped(address: string, signal: AbortSignal): Promise<boolean> {
     return this.#options.deregisterCriticalServiceAfterMs !== undefined && !(await this.#isAlive(address, signal));
   }
@@ -190,8 +193,8 @@ export class ConsulRegistrar {
         Tags: known?.tags ?? [],
         Meta: { ...known?.meta, [MANAGED_BY]: MANAGER },
         Check: {
-          // The ID that Consul gave the predecessor's check, so that ours takes its place. Asking Consul to replace all checks instead
-          // (`replace-existing-checks`) would also lift an operator's maintenance mode.
+          // The ID that Consul gave the predecessor's check, so that ours takes its place. Asking Consul to replace all
+          // checks instead (`replace-existing-checks`) would also lift an operator's maintenance mode.
           CheckID: `service:${id}`,
           Name: `GET ${healthCheck.path}`,
           HTTP: `http://${address}${healthCheck.path}`,

@@ -20,12 +20,14 @@ export interface ConsulAnswer {
   readonly isFiltered: boolean;
 }
 
-// The lowest index that does not mean "answer at once". Consul documents that a 0 or no index at all is to be treated so.
+// The lowest index that does not mean "answer at once". Consul documents that a 0 or no index at all is to be treated
+// so.
 const LOWEST_INDEX = "1";
 
 /**
- * Watches a service by blocking queries (Consul's documentation, "Blocking Queries"). Asks for stale answers, which any server can give:
- * without a leader Consul could not answer at all otherwise, and such an answer is refused here by its own header.
+ * Watches a service by blocking queries (Consul's documentation, "Blocking Queries"). Asks for stale answers, which any
+ * server can give: without a leader Consul could not answer at all otherwise, and such an answer is refused here by its
+ * own header.
  */
 export class ConsulWatch {
   readonly #client: ConsulClient;

@@ -6,16 +6,18 @@ export interface Target {
   readonly draining: boolean;
   /** What the mechanism's own checks say. `unknown` where it has none, or cannot be asked: our checks decide then. */
   readonly health: "passing" | "critical" | "unknown";
-  /** Where `draining` or `health` come from, for people. The same words for the same cause, so that it can be compared. */
+  /**
+   * Where `draining` or `health` come from, for people. The same words for the same cause, so that it can be compared.
+   */
   readonly reason: string;
 }
 
 /**
  * Finds targets by one mechanism.
  *
- * It reports the whole set, without duplicates and sorted by address, as soon as it knows it and again whenever it may have
- * changed. A failed refresh reports nothing new, so that the last good set stays in use; a mechanism that loses sight of its targets
- * reports the same ones with their health unknown.
+ * It reports the whole set, without duplicates and sorted by address, as soon as it knows it and again whenever it may
+ * have changed. A failed refresh reports nothing new, so that the last good set stays in use; a mechanism that loses
+ * sight of its targets reports the same ones with their health unknown.
  */
 export interface Discoverer {
   /** Name of the mechanism in logs and metrics: `static`, `consul`. */

@@ -1,4 +1,7 @@
-/** Waits between attempts that fail: doubles from one bound to the other, spread by half either way so that routers do not march in step. */
+/**
+ * Waits between attempts that fail: doubles from one bound to the other, spread by half either way so that routers do
+ * not march in step.
+ */
 export class Backoff {
   readonly #minMs: number;
   readonly #maxMs: number;
@@ -51,7 +54,9 @@ export class TokenBucket {
   }
 }
 
-/** Rejects with the signal's reason when aborted. Ours, because node:timers/promises costs the process 3 MB of memory. */
+/**
+ * Rejects with the signal's reason when aborted. Ours, because node:timers/promises costs the process 3 MB of memory.
+ */
 async function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
