@@ -44,8 +44,14 @@ export interface PushPathOptions {
 const JOB_PREFIX = "/metrics/job/";
 const BASE64_SUFFIX = "@base64";
 const BASE64_JOB_PREFIX = `/metrics/job${BASE64_SUFFIX}/`;
-/** Where the labels begin among the parts of a path: after an empty one, `metrics`, `job` and the job. */
-const FIRST_LABEL = 4;
+/** Parts that Go's ServeMux would clean away: empty ones, `.` and `..`. A slash at the end is fine. */
+const UNCLEAN = /\/\.{0,2}\/|\/\.{1,2}$/;
+
+const SPACE = 0x20;
+const PERCENT = 0x25;
+const DOT = 0x2e;
+const SLASH = 0x2f;
+const DELETE = 0x7f;
 
 /**
  * Whether Pushgateway would take a PUT, POST or DELETE of this path for a group, or redirect it to a path that it takes
@@ -66,59 +72,51 @@ export function isPushPath(path: ByteString): boolean {
  * lose a push that is redirected so; and with status 404 for what is no push path.
  */
 export function parsePushPath(path: ByteString, options: PushPathOptions): GroupingKey {
-  const plainParts = splitPlainPath(path);
-  const decoded = plainParts === undefined ? decodePath(path) : path;
-  const parts = plainParts ?? decoded.split("/");
-  checkRoute(path, decoded, parts);
-  const job = readJob(parts);
+  const ordinaryParts = splitOrdinaryPath(path);
+  const decoded = ordinaryParts === undefined ? decodePushPath(path) : path;
+  const prefix = decoded.startsWith(JOB_PREFIX) ? JOB_PREFIX : BASE64_JOB_PREFIX;
+  const parts = ordinaryParts ?? decoded.slice(prefix.length).split("/");
+  const job = prefix === JOB_PREFIX ? (parts[0] as string) : decodeJob(parts[0] as string);
   const labels = readLabels(parts, options.utf8Names);
   if (job === "") throw new PushPathError("job name is required");
   refuseReservedNames(labels);
-  const canonicalPath = isCanonical(parts, labels) ? decoded : joinPath(job, labels);
-  // All decoding shortens, so a plain path that kept its length holds the same ASCII as before. For any other: a slash ends
-  // every UTF-8 character, so the whole is valid exactly when its parts are.
-  const keptAllBytes = plainParts !== undefined && canonicalPath.length === path.length;
+  const canonicalPath = isCanonical(decoded, parts, labels) ? decoded : joinPath(job, labels);
+  // All decoding shortens, so an ordinary path that kept its length holds the same ASCII as before. For any other: a slash
+  // ends every UTF-8 character, so the whole is valid exactly when its parts are.
+  const keptAllBytes = ordinaryParts !== undefined && canonicalPath.length === path.length;
   const validUtf8 = keptAllBytes || isValidUtf8(canonicalPath);
   return { job, labels, canonicalPath, validUtf8 };
 }
 
 /**
- * The parts between the slashes of a path that is its own decoded form and plain ASCII; undefined for any other. Most
- * pushes are plain, and one pass over them is what this saves.
+ * The job, names and values of a path that begins with `/metrics/job/`, is its own decoded form, is ASCII and has nothing
+ * to clean away; undefined for any other. Nearly all pushes are like that, and one pass over them is what this saves.
  */
-function splitPlainPath(path: ByteString): readonly ByteString[] | undefined {
+function splitOrdinaryPath(path: ByteString): readonly ByteString[] | undefined {
+  if (!path.startsWith(JOB_PREFIX)) return undefined;
   const parts: ByteString[] = [];
-  let start = 0;
-  for (let i = 0; i < path.length; i++) {
-    const byte = path.charCodeAt(i);
+  let start = JOB_PREFIX.length;
+  for (let i = start; i <= path.length; i++) {
+    const byte = i === path.length ? SLASH : path.charCodeAt(i);
     if (byte <= SPACE || byte >= DELETE || byte === PERCENT) return undefined;
     if (byte !== SLASH) continue;
+    if (i === start || path.charCodeAt(start) === DOT) return undefined;
     parts.push(path.slice(start, i));
     start = i + 1;
   }
-  parts.push(path.slice(start));
   return parts;
 }
 
-const SPACE = 0x20;
-const PERCENT = 0x25;
-const SLASH = 0x2f;
-const DELETE = 0x7f;
-
-function decodePath(path: ByteString): ByteString {
+/** The decoded path, if Pushgateway's router hands it to the push handler as it is. */
+function decodePushPath(path: ByteString): ByteString {
   const decoded = percentDecode(path);
-  if (decoded !== undefined) return decoded;
-  throw refusal(path, "a blank, a control character or a stray percent sign; write a percent sign as %25");
-}
-
-/** Lets through what Pushgateway's router hands to its push handler as it is. */
-function checkRoute(path: ByteString, decoded: ByteString, parts: readonly ByteString[]): void {
-  const isClean = parts.every(
-    (part, i) => part !== "." && part !== ".." && (part !== "" || i === 0 || i === parts.length - 1),
-  );
-  if (isClean && hasPushPrefix(decoded)) return;
+  if (decoded === undefined) {
+    throw refusal(path, "a blank, a control character or a stray percent sign; write a percent sign as %25");
+  }
+  const isUnclean = UNCLEAN.test(decoded);
+  if (hasPushPrefix(decoded) && !isUnclean) return decoded;
   if (!isPushPath(path)) throw new PushPathError("404 page not found", 404);
-  if (isClean) throw refusal(path, "capital letters before the job; write /metrics/job");
+  if (!isUnclean) throw refusal(path, "capital letters before the job; write /metrics/job");
   throw decoded.includes("//")
     ? refusal(path, 'an empty part ("//"); write an empty value in base64, as in <name>@base64/=')
     : refusal(path, 'a part "." or ".."; write such a value in base64, as in <name>@base64/Li4');
@@ -143,23 +141,22 @@ function clean(path: ByteString): ByteString {
   return `/${kept.join("/")}`;
 }
 
-function readJob(parts: readonly ByteString[]): ByteString {
-  const [, , kind, text] = parts as [string, string, string, string];
-  if (kind === "job") return text;
+function decodeJob(text: ByteString): ByteString {
   const job = decodeBase64(text);
   if (typeof job === "string") return job;
   // By the time Pushgateway quotes the job, it holds what could be decoded.
   throw new PushPathError(`invalid base64 encoding in job name ${goQuote(job.decodedBefore)}: ${job.problem}`);
 }
 
+/** Reads the labels from the parts after the job, in pairs of name and value. */
 function readLabels(parts: readonly ByteString[], utf8Names: boolean): readonly Label[] {
   const labels: Label[] = [];
-  if (parts.length === FIRST_LABEL + 1 && parts[FIRST_LABEL] === "") return labels;
-  if ((parts.length - FIRST_LABEL) % 2 !== 0) {
-    const all = goQuote(`/${parts.slice(FIRST_LABEL).join("/")}`);
+  if (parts.length === 2 && parts[1] === "") return labels;
+  if (parts.length % 2 === 0) {
+    const all = goQuote(`/${parts.slice(1).join("/")}`);
     throw new PushPathError(`odd number of components in label string ${all}`);
   }
-  for (let i = FIRST_LABEL; i < parts.length; i += 2) {
+  for (let i = 1; i < parts.length; i += 2) {
     const label = readLabel(parts[i] as string, parts[i + 1] as string, utf8Names);
     // The job at the beginning of the path wins over any later one.
     if (label.name !== "job") labels.push(label);
@@ -201,12 +198,10 @@ function sortUnique(labels: Label[]): readonly Label[] {
   return labels.filter(({ name }, i) => name !== labels[i + 1]?.name);
 }
 
-/** Whether these parts spell the key of these labels canonically already. */
-function isCanonical(parts: readonly ByteString[], labels: readonly Label[]): boolean {
-  if (parts[2] !== "job" || parts.length !== FIRST_LABEL + 2 * labels.length) return false;
-  return labels.every(
-    ({ name, value }, i) => name === parts[FIRST_LABEL + 2 * i] && value === parts[FIRST_LABEL + 2 * i + 1],
-  );
+/** Whether the path spells the key of these labels canonically already. */
+function isCanonical(decoded: ByteString, parts: readonly ByteString[], labels: readonly Label[]): boolean {
+  if (!decoded.startsWith(JOB_PREFIX) || parts.length !== 1 + 2 * labels.length) return false;
+  return labels.every(({ name, value }, i) => name === parts[1 + 2 * i] && value === parts[2 + 2 * i]);
 }
 
 function joinPath(job: ByteString, labels: readonly Label[]): ByteString {
