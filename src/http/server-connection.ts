@@ -1,10 +1,11 @@
 import type { Socket } from "bun";
-import { type BodyDecoder, createBodyDecoder } from "./body-decoder.ts";
+import type { CoarseClock } from "./coarse-clock.ts";
 import { HeadReader } from "./head-reader.ts";
-import { HttpSyntaxError } from "./headers.ts";
+import { type HeaderList, HttpSyntaxError } from "./headers.ts";
+import { RequestBody } from "./request-body.ts";
 import { parseRequestHead, type RequestHead } from "./request-head.ts";
-import { formatResponseHead } from "./response.ts";
-import type { CoarseClock, HttpServerLimits } from "./server.ts";
+import { ResponseSender } from "./response-sender.ts";
+import type { HttpServerLimits } from "./server.ts";
 import {
   type BodyReceiver,
   type ExchangeConnection,
@@ -16,6 +17,7 @@ import { SocketWriter } from "./socket-writer.ts";
 export interface ServerContext {
   readonly limits: () => HttpServerLimits;
   readonly handle: (exchange: HttpExchange) => void;
+  readonly onError: (error: Error) => void;
   readonly clock: CoarseClock;
   readonly isStopping: () => boolean;
 }
@@ -23,14 +25,16 @@ export interface ServerContext {
 /**
  * - `head`: between requests, or reading a request head.
  * - `exchange`: a handler has the request.
- * - `lingering`: answered and closing, but the client is still sending: reading its bytes away lets it see the answer,
+ * - `discarding`: answered; reading the rest of a short body away, behind which the next request begins.
+ * - `lingering`: answered and closing, but the client may still be sending: reading its bytes away lets it see the answer,
  *   where closing at once would reset the connection under it (RFC 9112 §9.6).
  */
-type Phase = "head" | "exchange" | "lingering" | "closed";
+type Phase = "head" | "exchange" | "discarding" | "lingering" | "closed";
 
-/** How long, and how much, is read away after a response that closes the connection. */
-const LINGER_MS = 2_000;
-/** An unread body up to this size is read away so that the connection can live on. */
+/** How long a client may go on sending, in all and between two pieces, after a response that closes the connection. */
+const LINGER_MS = 30_000;
+const LINGER_IDLE_MS = 2_000;
+/** The rest of an unwanted body up to this size is read away so that the connection can live on. */
 const MAX_DISCARDED_BYTES = 262_144;
 
 /** One client connection: reads requests one after the other, hands each to the handler, and sends what it answers. */
@@ -40,8 +44,9 @@ export class ServerConnection implements ExchangeConnection {
   readonly #headReader: HeadReader;
   readonly #writer: SocketWriter;
   #phase: Phase = "head";
-  /** When the current wait fails, on the coarse clock; Infinity while a handler is at work. */
+  /** When the current wait is given up, on the coarse clock; Infinity while a handler is at work. */
   #deadline: number;
+  #lingersUntil = 0;
   #pumping = false;
   /** Bytes that arrived and are not used yet: of a body nobody reads for now, or of the next request. */
   #unread: Buffer | undefined;
@@ -49,23 +54,18 @@ export class ServerConnection implements ExchangeConnection {
   #clientEnded = false;
 
   #exchange: HttpExchange | undefined;
-  #decoder: BodyDecoder | undefined;
-  #receiver: BodyReceiver | undefined;
-  readonly #bodySink = { onData: (chunk: Buffer) => this.#takeBody(chunk) };
-  #bodyBytes = 0;
-  #bodyPaused = false;
-
-  #responseHead = "";
-  #responseChunked = false;
-  #responseFinished = false;
+  /** Undefined between requests, and when it was given up. */
+  #body: RequestBody | undefined;
+  #response: ResponseSender | undefined;
   #closeAfterResponse = false;
 
   constructor(socket: Socket<ServerConnection>, context: ServerContext) {
+    const { maxHeaderBytes, keepAliveTimeoutMs } = context.limits();
     this.#socket = socket;
     this.#context = context;
-    this.#headReader = new HeadReader(context.limits().maxHeaderBytes);
+    this.#headReader = new HeadReader(maxHeaderBytes);
     this.#writer = new SocketWriter(socket);
-    this.#deadline = context.clock.now + context.limits().keepAliveTimeoutMs;
+    this.#deadline = context.clock.now + keepAliveTimeoutMs;
   }
 
   get remoteAddress(): string {
@@ -82,30 +82,36 @@ export class ServerConnection implements ExchangeConnection {
   }
 
   onDrain(): void {
-    if (!this.#writer.flush()) {
-      this.#waitForClient();
-      return;
-    }
-    if (!this.#responseFinished) this.#exchange?.onDrain();
+    // Bun tells of a drain now and then when nothing was kept back.
+    if (this.#writer.isEmpty) return;
+    if (this.#writer.flush() && this.#response?.isFinished === false) this.#guard(() => this.#exchange?.onDrain());
     this.#pump();
   }
 
   /** The client has sent its last byte. It may still wait for the answer. */
   onEnd(): void {
     this.#clientEnded = true;
-    if (this.#phase === "lingering") this.#socket.end();
+    if (this.#phase === "lingering") this.#end();
     else this.#pump();
   }
 
   onClose(): void {
+    const exchange = this.#exchange;
+    const body = this.#body;
     this.#phase = "closed";
-    this.#abortBody(CLIENT_LEFT);
-    this.#exchange?.connectionClosed();
     this.#exchange = undefined;
+    this.#body = undefined;
+    this.#guard(() => body?.abort(CLIENT_LEFT));
+    this.#guard(() => exchange?.connectionClosed());
+  }
+
+  /** Answers a client before it has asked, and closes: there is no room for it. */
+  turnAway(status: number, text: string): void {
+    this.#refuse(status, text, ["Retry-After", "1"]);
   }
 
   closeIfIdle(): void {
-    if (this.#phase === "head" && !this.#headReader.started) this.#socket.end();
+    if (this.#phase === "head" && !this.#headReader.started) this.#end();
   }
 
   terminate(): void {
@@ -117,9 +123,12 @@ export class ServerConnection implements ExchangeConnection {
     if (this.#context.clock.now < this.#deadline) return;
     this.#deadline = Number.POSITIVE_INFINITY;
     if (this.#phase === "head" && this.#headReader.started) {
-      this.#refuse(new HttpSyntaxError(408, "Request head not received in time"));
-    } else if (this.#phase === "exchange" && this.#exchange?.isOpen === true) {
-      this.#refuse(new HttpSyntaxError(408, "Request body not received in time"));
+      this.#refuse(408, "Request head not received in time\n");
+    } else if (this.#phase !== "exchange") {
+      // The client has been sent all that it is due, and may be reading it still: no reset.
+      this.#end();
+    } else if (this.#writer.isEmpty) {
+      this.#refuse(408, "Request body not received in time\n");
     } else {
       this.terminate();
     }
@@ -127,64 +136,51 @@ export class ServerConnection implements ExchangeConnection {
   }
 
   startBody(receiver: BodyReceiver): void {
-    this.#receiver = receiver;
-    if (!this.#bodyIsWhole()) {
-      if (this.#exchange?.head.expectsContinue === true && this.#unread === undefined) this.#writer.write(CONTINUE);
-      this.#waitForClient();
+    const body = this.#body;
+    if (body === undefined) {
+      receiver.onAbort(CLIENT_LEFT);
+      return;
     }
+    body.start(receiver);
+    if (!body.isWhole && this.#clientAwaitsContinue()) this.#writer.write(CONTINUE);
     this.#pump();
   }
 
   pauseBody(): void {
-    this.#bodyPaused = true;
-    this.#deadline = Number.POSITIVE_INFINITY;
+    this.#body?.pause();
     this.#pump();
   }
 
   resumeBody(): void {
-    this.#bodyPaused = false;
-    if (!this.#bodyIsWhole()) this.#waitForClient();
+    this.#body?.resume();
     this.#pump();
   }
 
   sendHead(status: number, reason: string | undefined, headerLines: string, body: ResponseBodyFraming): void {
-    const head = this.#exchange?.head;
-    if (head === undefined) return;
-    let lines = headerLines;
-    this.#responseChunked = false;
-    if (typeof body === "object") {
-      lines += `Content-Length: ${body.length}\r\n`;
-    } else if (body === "unknown-length" && head.method !== "HEAD") {
-      this.#responseChunked = head.minorVersion === 1;
-      if (this.#responseChunked) lines += "Transfer-Encoding: chunked\r\n";
-      else this.#closeAfterResponse = true;
-    }
-    this.#decideConnection(head);
-    const keepAlive = head.minorVersion === 0 ? "keep-alive" : undefined;
-    const connection = this.#closeAfterResponse ? "close" : keepAlive;
-    this.#responseHead = formatResponseHead(status, { reason, headerLines: lines, connection });
+    if (this.#exchange === undefined || this.#response === undefined) return;
+    const closes = this.#closeAfterResponse || this.#mustClose(this.#exchange.head);
+    this.#closeAfterResponse = this.#response.begin(status, reason, headerLines, body, closes);
   }
 
   sendBody(chunk: Buffer): boolean {
-    if (chunk.length === 0) return true;
-    let before = this.#responseHead;
-    let after = "";
-    if (this.#responseChunked) {
-      before += `${chunk.length.toString(16)}\r\n`;
-      after = "\r\n";
+    const wasEmpty = this.#writer.isEmpty;
+    try {
+      if (this.#response?.write(chunk) !== false) return true;
+    } catch (error) {
+      this.#takeFault(error);
+      return true;
     }
-    this.#responseHead = "";
-    const whole = this.#writer.write(joinBytes(before, chunk, after));
-    if (!whole) this.#waitForClient();
-    return whole;
+    // From here on the client has the next move, and only so long for it.
+    if (wasEmpty) this.#pump();
+    return false;
   }
 
   finishResponse(): void {
-    const tail = this.#responseHead + (this.#responseChunked ? "0\r\n\r\n" : "");
-    this.#responseHead = "";
-    if (tail !== "") this.#writer.write(Buffer.from(tail, "latin1"));
-    this.#responseFinished = true;
-    if (!this.#writer.isEmpty) this.#waitForClient();
+    try {
+      this.#response?.finish();
+    } catch (error) {
+      this.#takeFault(error);
+    }
     this.#pump();
   }
 
@@ -195,198 +191,220 @@ export class ServerConnection implements ExchangeConnection {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    try {
-      while (this.#step()) {}
-    } catch (error) {
-      // A handler that throws must not leave its client waiting, nor take the server down.
-      this.terminate();
-      throw error;
-    } finally {
-      this.#pumping = false;
-    }
+    while (this.#tryStep()) {}
+    this.#pumping = false;
+    this.#setDeadline();
     this.#adjustReading();
+  }
+
+  #tryStep(): boolean {
+    try {
+      return this.#step();
+    } catch (error) {
+      this.#takeFault(error);
+      return true;
+    }
   }
 
   /** Returns whether something was done, so that there may be more to do. */
   #step(): boolean {
-    if (this.#phase === "head") return this.#stepHead();
-    if (this.#phase === "exchange") return this.#stepBody() || this.#stepResponse();
-    this.#unread = undefined;
-    return false;
+    switch (this.#phase) {
+      case "head":
+        return this.#stepHead();
+      case "exchange":
+        return this.#stepBody() || this.#stepResponse();
+      case "discarding":
+        return this.#stepDiscarding();
+      default:
+        this.#unread = undefined;
+        return false;
+    }
   }
 
   #stepHead(): boolean {
     const chunk = this.#unread;
-    this.#unread = undefined;
     if (chunk === undefined) {
       if (this.#clientEnded) this.#end();
       return false;
     }
+    this.#unread = undefined;
+    let exchange: HttpExchange | undefined;
     try {
-      return this.#readHead(chunk);
+      exchange = this.#readHead(chunk);
     } catch (error) {
-      this.#refuse(error);
-      return true;
+      this.#refuseSyntax(error);
     }
-  }
-
-  #readHead(chunk: Buffer): boolean {
-    const started = this.#headReader.started;
-    const read = this.#headReader.read(chunk);
-    if (read === undefined) {
-      if (!started) this.#deadline = this.#context.clock.now + this.#context.limits().headerTimeoutMs;
-      return false;
-    }
-    if (read.offset < read.data.length) this.#unread = read.data.subarray(read.offset);
-    this.#startExchange(parseRequestHead(read.head));
+    if (exchange !== undefined) this.#context.handle(exchange);
     return true;
   }
 
-  #startExchange(head: RequestHead): void {
-    const { maxBodyBytes } = this.#context.limits();
-    if (maxBodyBytes > 0 && head.framing.kind === "length" && head.framing.length > maxBodyBytes) {
-      throw bodyTooLarge(maxBodyBytes);
+  #readHead(chunk: Buffer): HttpExchange | undefined {
+    const { headerTimeoutMs, maxBodyBytes } = this.#context.limits();
+    const wasStarted = this.#headReader.started;
+    const read = this.#headReader.read(chunk);
+    if (read === undefined) {
+      if (!wasStarted && this.#headReader.started) this.#deadline = this.#context.clock.now + headerTimeoutMs;
+      return undefined;
     }
-    const exchange = new HttpExchange(head, this);
-    this.#beginExchange(exchange, createBodyDecoder(head.framing), !head.keepAlive);
-    this.#context.handle(exchange);
+    if (read.offset < read.data.length) this.#unread = read.data.subarray(read.offset);
+    const head = parseRequestHead(read.head);
+    return this.#beginExchange(head, new RequestBody(head.framing, maxBodyBytes));
   }
 
-  #beginExchange(exchange: HttpExchange, decoder: BodyDecoder | undefined, closeAfterResponse: boolean): void {
+  #beginExchange(head: RequestHead, body: RequestBody | undefined): HttpExchange {
     this.#phase = "exchange";
-    this.#deadline = Number.POSITIVE_INFINITY;
-    this.#exchange = exchange;
-    this.#decoder = decoder;
-    this.#bodyBytes = 0;
-    this.#bodyPaused = false;
-    this.#responseFinished = false;
-    this.#closeAfterResponse = closeAfterResponse;
+    this.#exchange = new HttpExchange(head, this);
+    this.#body = body;
+    this.#response = new ResponseSender(this.#writer, head);
+    this.#closeAfterResponse = !head.keepAlive;
+    return this.#exchange;
   }
 
   #stepBody(): boolean {
-    if (this.#receiver === undefined || this.#bodyPaused) return false;
-    if (this.#bodyIsWhole()) {
-      this.#deadline = Number.POSITIVE_INFINITY;
-      const receiver = this.#receiver;
-      this.#receiver = undefined;
-      receiver.onEnd();
+    const body = this.#body;
+    if (body === undefined || !body.isWanted) return false;
+    if (body.isWhole) {
+      body.end();
       return true;
     }
     const chunk = this.#unread;
-    if (chunk === undefined) {
-      if (this.#clientEnded) this.#end();
-      return false;
+    if (chunk !== undefined) {
+      this.#unread = undefined;
+      this.#readBody(body, chunk);
+    } else if (this.#clientEnded) {
+      this.#refuse(400, `${CLIENT_LEFT}\n`);
     }
-    this.#unread = undefined;
-    this.#decodeBody(this.#decoder as BodyDecoder, chunk);
-    return true;
+    return chunk !== undefined || this.#clientEnded;
   }
 
-  #decodeBody(decoder: BodyDecoder, chunk: Buffer): void {
+  #readBody(body: RequestBody, chunk: Buffer): void {
     try {
-      const offset = decoder.decode(chunk, 0, this.#bodySink);
-      if (offset < chunk.length) this.#unread = chunk.subarray(offset);
-      if (!this.#bodyPaused) this.#waitForClient();
+      this.#unread = body.read(chunk);
     } catch (error) {
-      this.#refuse(error);
+      this.#refuseSyntax(error);
     }
-  }
-
-  #takeBody(chunk: Buffer): void {
-    this.#bodyBytes += chunk.length;
-    const { maxBodyBytes } = this.#context.limits();
-    if (maxBodyBytes > 0 && this.#bodyBytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
-    this.#receiver?.onData(chunk);
   }
 
   #stepResponse(): boolean {
-    if (!(this.#responseFinished && this.#writer.isEmpty)) return false;
+    const exchange = this.#exchange;
+    if (exchange === undefined || this.#response?.isFinished !== true || !this.#writer.isEmpty) return false;
+    const body = this.#body;
     this.#exchange = undefined;
-    this.#abortBody("the request was answered before its body was complete");
-    if (this.#closeAfterResponse) this.#close();
-    else if (this.#bodyIsWhole()) this.#awaitRequest();
-    else this.#discardBody();
+    exchange.release();
+    body?.abort("The request was answered before its body was complete");
+    if (this.#closeAfterResponse) this.#close(!exchange.head.keepAlive && body?.isWhole === true);
+    else if (body?.isWhole === true) this.#awaitRequest();
+    else this.#phase = "discarding";
     return true;
   }
 
-  /** Reads a short body away that the handler did not want, then goes on to the next request. */
-  #discardBody(): void {
-    this.#responseFinished = false;
-    this.#bodyPaused = false;
-    this.#receiver = { onData: () => {}, onEnd: () => this.#awaitRequest(), onAbort: () => {} };
-    this.#waitForClient();
+  #stepDiscarding(): boolean {
+    const chunk = this.#unread;
+    if (this.#body === undefined || this.#body.isWhole) {
+      this.#awaitRequest();
+      return true;
+    }
+    if (chunk !== undefined) this.#unread = this.#body.read(chunk);
+    else if (this.#clientEnded) this.#end();
+    return chunk !== undefined;
   }
 
   #awaitRequest(): void {
     this.#phase = "head";
-    this.#decoder = undefined;
+    this.#body = undefined;
+    this.#response = undefined;
     this.#deadline = this.#context.clock.now + this.#context.limits().keepAliveTimeoutMs;
     if (this.#context.isStopping() && this.#unread === undefined) this.#end();
   }
 
-  #abortBody(reason: string): void {
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    receiver?.onAbort(reason);
-  }
-
-  #bodyIsWhole(): boolean {
-    return this.#decoder?.done === true;
-  }
-
-  /** The client has the next move, and only so long for it. */
-  #waitForClient(): void {
-    this.#deadline = this.#context.clock.now + this.#context.limits().bodyIdleTimeoutMs;
+  /** A request that breaks the rules is answered; anything else is a fault. */
+  #refuseSyntax(error: unknown): void {
+    if (!(error instanceof HttpSyntaxError)) throw error;
+    this.#refuse(error.status, `${error.message}\n`);
   }
 
   /** Answers a request that cannot be read on, and closes: where the next one would begin is not known. */
-  #refuse(error: unknown): void {
-    if (!(error instanceof HttpSyntaxError)) throw error;
-    const exchange = this.#exchange ?? new HttpExchange(UNREADABLE_REQUEST, this);
-    if (this.#phase === "head") this.#beginExchange(exchange, undefined, true);
+  #refuse(status: number, text: string, headers?: HeaderList): void {
+    const exchange = this.#exchange ?? this.#beginExchange(UNREADABLE_REQUEST, undefined);
+    const body = this.#body;
+    this.#body = undefined;
     this.#closeAfterResponse = true;
-    if (exchange.isOpen) exchange.respondText(error.status, `${error.message}\n`);
+    if (exchange.isOpen) exchange.respondText(status, text, headers);
+    // What has begun as one answer cannot become another.
+    else if (this.#response?.isFinished !== true) this.terminate();
+    this.#guard(() => body?.abort(text.trimEnd()));
+  }
+
+  /** A handler threw. Its client is not left waiting, and no other client notices. */
+  #takeFault(error: unknown): void {
+    this.#context.onError(error instanceof Error ? error : new Error(String(error)));
+    if (this.#exchange?.isOpen === true) this.#refuse(500, "Internal error, see the server's log\n");
     else this.terminate();
-    this.#abortBody(error.message);
   }
 
-  #decideConnection(head: RequestHead): void {
-    if (this.#context.isStopping() || (this.#clientEnded && this.#unread === undefined))
-      this.#closeAfterResponse = true;
-    if (this.#bodyIsWhole()) return;
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#takeFault(error);
+    }
+  }
+
+  #clientAwaitsContinue(): boolean {
+    const exchange = this.#exchange;
+    return exchange?.isOpen === true && exchange.head.expectsContinue && this.#unread === undefined;
+  }
+
+  /** Whether the server, for its part, has to close the connection behind the response that begins. */
+  #mustClose({ framing, expectsContinue }: RequestHead): boolean {
+    if (this.#context.isStopping() || (this.#clientEnded && this.#unread === undefined)) return true;
+    if (this.#body?.isWhole === true) return false;
     // The client would have to send a body that nobody wants before its next request.
-    const { framing } = head;
-    const short = framing.kind === "length" && framing.length <= MAX_DISCARDED_BYTES;
-    if (!short || head.expectsContinue) this.#closeAfterResponse = true;
+    const isShort = framing.kind === "length" && framing.length <= MAX_DISCARDED_BYTES;
+    return !isShort || expectsContinue;
   }
 
-  #close(): void {
-    if (this.#clientEnded || (this.#bodyIsWhole() && this.#unread === undefined)) {
+  /** `isExpected`: the client asked for it and has no more to send. */
+  #close(isExpected: boolean): void {
+    if (this.#clientEnded || (isExpected && this.#unread === undefined)) {
       this.#end();
       return;
     }
     this.#phase = "lingering";
-    this.#deadline = this.#context.clock.now + LINGER_MS;
+    this.#lingersUntil = this.#context.clock.now + LINGER_MS;
     this.#socket.shutdown();
   }
 
   #end(): void {
     this.#phase = "closed";
-    this.#abortBody(CLIENT_LEFT);
     this.#socket.end();
+  }
+
+  /** Gives the client so long for its next move, counted from its last. */
+  #setDeadline(): void {
+    const { now } = this.#context.clock;
+    if (this.#phase === "exchange") {
+      const isBodyDue = this.#body?.isWanted === true && !this.#body.isWhole;
+      const isClientsMove = isBodyDue || !this.#writer.isEmpty;
+      this.#deadline = isClientsMove ? now + this.#context.limits().bodyIdleTimeoutMs : Number.POSITIVE_INFINITY;
+    } else if (this.#phase === "discarding") {
+      this.#deadline = now + this.#context.limits().bodyIdleTimeoutMs;
+    } else if (this.#phase === "lingering") {
+      this.#deadline = Math.min(this.#lingersUntil, now + LINGER_IDLE_MS);
+    }
   }
 
   /** Holds back a client that sends ahead of what is read: the bytes wait in the socket, not in memory. */
   #adjustReading(): void {
-    const wanted = this.#phase !== "exchange" || (this.#unread === undefined && !this.#bodyPaused);
-    if (wanted === this.#reading) return;
-    this.#reading = wanted;
-    if (wanted) this.#socket.resume();
-    else this.#socket.pause();
+    const isHeldBack = this.#phase === "exchange" && (this.#unread !== undefined || this.#body?.isPaused === true);
+    if (isHeldBack !== this.#reading) return;
+    this.#reading = !isHeldBack;
+    if (isHeldBack) this.#socket.pause();
+    else this.#socket.resume();
   }
 }
 
-const CLIENT_LEFT = "the client closed the connection before the body was complete";
+const CLIENT_LEFT = "The client closed the connection before the body was complete";
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Stands for a request whose head could not be read. */
@@ -400,17 +418,3 @@ const UNREADABLE_REQUEST: RequestHead = {
   keepAlive: false,
   expectsContinue: false,
 };
-
-function bodyTooLarge(maxBodyBytes: number): HttpSyntaxError {
-  return new HttpSyntaxError(413, `Request body too large: more than ${maxBodyBytes} bytes`);
-}
-
-/** Joins a body chunk and the byte strings around it, so that one write sends them. */
-function joinBytes(before: string, chunk: Buffer, after: string): Buffer {
-  if (before === "" && after === "") return chunk;
-  const joined = Buffer.allocUnsafe(before.length + chunk.length + after.length);
-  joined.write(before, "latin1");
-  chunk.copy(joined, before.length);
-  joined.write(after, before.length + chunk.length, "latin1");
-  return joined;
-}

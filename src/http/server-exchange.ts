@@ -4,7 +4,7 @@ import { plainTextBody } from "./response.ts";
 
 /** Takes a request's body. Exactly one of onEnd and onAbort is called, once, and nothing after it. */
 export interface BodyReceiver {
-  /** The chunk may be kept. */
+  /** The chunk may be kept. One more may come after pauseBody: what had been read by then. */
   onData(chunk: Buffer): void;
   /** The whole body has arrived. */
   onEnd(): void;
@@ -15,7 +15,7 @@ export interface BodyReceiver {
   onAbort(reason: string): void;
 }
 
-/** What the exchange needs of its connection. */
+/** What an exchange needs of its connection. */
 export interface ExchangeConnection {
   readonly remoteAddress: string;
   /** The current time as the Date header wants it. */
@@ -40,10 +40,11 @@ export class HttpExchange {
   readonly head: RequestHead;
   readonly #connection: ExchangeConnection;
   #state: "open" | "responding" | "finished" = "open";
+  #isReleased = false;
   #status = 0;
   /** Called when the client has taken what `write` had to keep back. */
   onDrain: () => void = () => {};
-  /** Called when the connection ends before the response was sent in full. */
+  /** Called when the connection ends before the response does, by whoever but `abort`. */
   onClose: () => void = () => {};
 
   constructor(head: RequestHead, connection: ExchangeConnection) {
@@ -65,18 +66,22 @@ export class HttpExchange {
     return this.#state === "open";
   }
 
-  /** Starts reading the body, after telling a client that waits for it to go on (RFC 9110 §10.1.1). Call it once. */
+  /**
+   * Starts reading the body, after telling a client that waits for it to go on (RFC 9110 §10.1.1). Call it once. The receiver
+   * may hear everything before this returns. When the exchange is over, it hears onAbort.
+   */
   receiveBody(receiver: BodyReceiver): void {
-    this.#connection.startBody(receiver);
+    if (this.#isReleased) receiver.onAbort("The exchange is over");
+    else this.#connection.startBody(receiver);
   }
 
   /** Stops reading the body from the client, which then feels back-pressure. */
   pauseBody(): void {
-    this.#connection.pauseBody();
+    if (!this.#isReleased) this.#connection.pauseBody();
   }
 
   resumeBody(): void {
-    this.#connection.resumeBody();
+    if (!this.#isReleased) this.#connection.resumeBody();
   }
 
   /** Answers in one go. Does nothing when the exchange is over or a response has begun. */
@@ -104,11 +109,15 @@ export class HttpExchange {
     this.#connection.sendHead(status, reason, headerLines, body);
   }
 
-  /** Sends a piece of the body. False: the client is slow, wait for onDrain. */
+  /**
+   * Sends a piece of the body; drops it when the exchange is over, or the response can have no body. False: the client is slow,
+   * wait for onDrain.
+   */
   write(chunk: Buffer): boolean {
     return this.#state === "responding" ? this.#connection.sendBody(chunk) : true;
   }
 
+  /** Ends the response. A body shorter than announced is a fault that costs the connection. */
   end(): void {
     if (this.#state !== "responding") return;
     this.#state = "finished";
@@ -118,11 +127,17 @@ export class HttpExchange {
   /** Ends the connection without a proper end, so that the client sees that the response is not whole. */
   abort(): void {
     this.#state = "finished";
-    this.#connection.terminate();
+    if (!this.#isReleased) this.#connection.terminate();
+  }
+
+  /** For the connection: it has nothing more to do with this exchange. */
+  release(): void {
+    this.#isReleased = true;
   }
 
   /** For the connection: the client is gone. */
   connectionClosed(): void {
+    this.#isReleased = true;
     if (this.#state === "finished") return;
     this.#state = "finished";
     this.onClose();

@@ -1,6 +1,6 @@
 import type { Socket, TCPSocketListener } from "bun";
+import { CoarseClock } from "./coarse-clock.ts";
 import { listen } from "./listen.ts";
-import { formatResponseHead, plainTextBody } from "./response.ts";
 import { ServerConnection, type ServerContext } from "./server-connection.ts";
 import type { HttpExchange } from "./server-exchange.ts";
 
@@ -10,7 +10,7 @@ export interface HttpServerLimits {
   readonly maxHeaderBytes: number;
   /** Longest request body; beyond it 413. 0 means no limit: bodies are streamed, so a long one costs no memory. */
   readonly maxBodyBytes: number;
-  /** Open connections; one more is told 503 and closed. */
+  /** Open connections; one more is answered 503 and closed. */
   readonly maxConnections: number;
   /** From the first byte of a head to its last; beyond it 408. */
   readonly headerTimeoutMs: number;
@@ -28,7 +28,7 @@ export interface HttpServerOptions {
   readonly limits: HttpServerLimits;
   /** Called once for each request, as soon as its head is read. It must see to it that the exchange is answered. */
   readonly handle: (exchange: HttpExchange) => void;
-  /** Told of an exception that no handler caught: a fault of this program. The connection concerned is closed. */
+  /** Told of an exception that a handler did not catch: a fault of this program. The client gets a 500 if it still can. */
   readonly onError: (error: Error) => void;
 }
 
@@ -41,50 +41,37 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly #listener: TCPSocketListener<ServerConnection>;
   readonly #connections = new Set<ServerConnection>();
+  readonly #context: ServerContext;
   readonly #sweeper: Timer;
+  readonly #emptied = Promise.withResolvers<void>();
   #limits: HttpServerLimits;
-  #stopping = false;
-  #emptied: (() => void) | undefined;
+  #isStopping = false;
 
   /** Throws when the address cannot be bound. */
   constructor(options: HttpServerOptions) {
-    const { handle } = options;
-    const context: ServerContext = {
-      handle,
-      limits: () => this.#limits,
-      clock: new CoarseClock(),
-      isStopping: () => this.#stopping,
-    };
+    const { handle, onError } = options;
+    const clock = new CoarseClock();
     this.#limits = options.limits;
+    this.#context = { handle, onError, clock, limits: () => this.#limits, isStopping: () => this.#isStopping };
     this.#listener = listen<ServerConnection>({
       hostname: options.hostname,
       port: options.port,
       allowHalfOpen: true,
       socket: {
-        open: (socket) => {
-          if (this.#connections.size >= this.#limits.maxConnections) {
-            refuse(socket, this.#limits.maxConnections);
-            return;
-          }
-          socket.data = new ServerConnection(socket, context);
-          this.#connections.add(socket.data);
-        },
-        // A refused connection has no data; it is only closed.
+        open: (socket) => this.#accept(socket),
+        // A socket that was not accepted has no data.
         data: (socket, chunk) => socket.data?.onData(chunk),
         drain: (socket) => socket.data?.onDrain(),
-        end: (socket) => {
-          if (socket.data === undefined) socket.end();
-          else socket.data.onEnd();
-        },
+        end: (socket) => socket.data?.onEnd(),
         close: (socket) => this.#forget(socket.data),
         error: (socket, error) => {
           socket.terminate();
-          options.onError(error);
+          onError(error);
         },
       },
     });
     this.#sweeper = setInterval(() => {
-      context.clock.tick();
+      clock.tick();
       for (const connection of this.#connections) connection.checkDeadline();
     }, SWEEP_INTERVAL_MS);
   }
@@ -111,57 +98,38 @@ export class HttpServer {
    * connection closes. What still runs after `graceMs` is cut. Resolves when no connection is left.
    */
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
+    this.#isStopping = true;
     this.#listener.stop();
     for (const connection of this.#connections) connection.closeIfIdle();
-    if (this.#connections.size > 0) {
-      const emptied = new Promise<void>((resolve) => {
-        this.#emptied = resolve;
-      });
-      const cut = setTimeout(() => {
-        for (const connection of this.#connections) connection.terminate();
-      }, graceMs);
-      await emptied;
-      clearTimeout(cut);
-    }
+    if (this.#connections.size === 0) this.#emptied.resolve();
+    const cut = setTimeout(() => {
+      for (const connection of this.#connections) connection.terminate();
+    }, graceMs);
+    await this.#emptied.promise;
+    clearTimeout(cut);
     clearInterval(this.#sweeper);
+  }
+
+  #accept(socket: Socket<ServerConnection>): void {
+    const { maxConnections } = this.#limits;
+    const surplus = this.#connections.size - maxConnections;
+    if (surplus >= MAX_TURNING_AWAY) {
+      socket.terminate();
+      return;
+    }
+    socket.data = new ServerConnection(socket, this.#context);
+    this.#connections.add(socket.data);
+    if (surplus >= 0) socket.data.turnAway(503, `Too many connections: limit is ${maxConnections}\n`);
   }
 
   #forget(connection: ServerConnection | undefined): void {
     if (connection === undefined) return;
     this.#connections.delete(connection);
     connection.onClose();
-    if (this.#connections.size === 0) this.#emptied?.();
+    if (this.#isStopping && this.#connections.size === 0) this.#emptied.resolve();
   }
 }
 
 const SWEEP_INTERVAL_MS = 250;
-
-/** Time to the quarter second, and the Date header made from it: reading the real clock for each request costs more. */
-export class CoarseClock {
-  #now = performance.now();
-  #date = new Date().toUTCString();
-
-  /** Milliseconds on the monotonic clock. */
-  get now(): number {
-    return this.#now;
-  }
-
-  /** The current IMF-fixdate (RFC 9110 §5.6.7). */
-  get httpDate(): string {
-    return this.#date;
-  }
-
-  tick(): void {
-    this.#now = performance.now();
-    this.#date = new Date().toUTCString();
-  }
-}
-
-function refuse(socket: Socket<ServerConnection>, maxConnections: number): void {
-  const body = plainTextBody(`Too many connections: limit is ${maxConnections}\n`);
-  socket.write(
-    formatResponseHead(503, { headers: ["Retry-After", "1", ...body.headers], connection: "close" }) + body.text,
-  );
-  socket.end();
-}
+/** Connections beyond the limit that are being told so at the same time; any more are cut without a word. */
+const MAX_TURNING_AWAY = 64;
