@@ -1,0 +1,136 @@
+import { type Consul, startConsul } from "../support/consul.ts";
+import { loadPath, PushLoad } from "../support/push-load.ts";
+import { type Pushgateway, startPushgateways } from "../support/pushgateway.ts";
+import { type RouterProcess, startRouterProcess } from "../support/router.ts";
+import { waitFor } from "../support/wait-for.ts";
+
+export interface FaultClusterOptions {
+  /** Whether a Consul agent says who the members are; the configured servers alone when absent. */
+  readonly consul?: boolean;
+  /** Sections of the router's configuration; everything is at its default when absent. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+const PUSHGATEWAYS = 4;
+const PUSHES_PER_SECOND = 500;
+const GROUPS = 200;
+/** Undisturbed pushes, for later ones to be compared with. */
+const PUSHES_BEFORE = 1_500;
+/** A member that has fallen again and again must pass 32 checks in a row, one each second by default. */
+const STATE_DEADLINE_MS = 60_000;
+
+/** Four Pushgateways, perhaps a Consul agent, a router before them and a constant load on it: the stage for a fault. */
+export class FaultCluster implements AsyncDisposable {
+  readonly pushgateways: readonly Pushgateway[];
+  readonly router: RouterProcess;
+  readonly load: PushLoad;
+  readonly #consul: Consul | undefined;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(
+    pushgateways: readonly Pushgateway[],
+    consul: Consul | undefined,
+    router: RouterProcess,
+    resources: AsyncDisposableStack,
+  ) {
+    this.pushgateways = pushgateways;
+    this.#consul = consul;
+    this.router = router;
+    this.load = resources.use(
+      new PushLoad({ address: router.address, pushesPerSecond: PUSHES_PER_SECOND, groups: GROUPS }),
+    );
+    this.#resources = resources;
+  }
+
+  /** Starts everything, and the load, and returns when all members are active and pushes have gone well for a while. */
+  static async start(options: FaultClusterOptions = {}): Promise<FaultCluster> {
+    await using stack = new AsyncDisposableStack();
+    const pushgateways = await startPushgateways(PUSHGATEWAYS);
+    for (const pushgateway of pushgateways) stack.use(pushgateway);
+    const consul = options.consul ? stack.use(await startConsul({ persistent: true })) : undefined;
+    const config = {
+      ...(consul && { consul_server: { addr: consul.address } }),
+      pushgateway: { port: pushgateways[0]?.port, servers: pushgateways.map(({ host }) => host) },
+      ...options.config,
+    };
+    const router = stack.use(await startRouterProcess({ config, logLevel: "info" }));
+    const cluster = new FaultCluster(pushgateways, consul, router, stack.move());
+    try {
+      await cluster.waitForAllActive();
+      cluster.load.start();
+      await waitFor("some pushes", () => cluster.load.records.length >= PUSHES_BEFORE, { timeoutMs: 20_000 });
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get consul(): Consul {
+    if (this.#consul === undefined) throw new Error("Cannot use Consul: this cluster has none");
+    return this.#consul;
+  }
+
+  at(index: number): Pushgateway {
+    const found = this.pushgateways[index];
+    if (found === undefined) {
+      throw new RangeError(`Cannot find Pushgateway "${index}": there are ${this.pushgateways.length}`);
+    }
+    return found;
+  }
+
+  /** Waits until the router has this Pushgateway in the state. */
+  async waitForState(pushgateway: Pushgateway, state: string): Promise<void> {
+    const isThere = async () => (await this.#stateOf(pushgateway.address)) === state;
+    await waitFor(`${pushgateway.address} to be ${state}`, isThere, { timeoutMs: STATE_DEADLINE_MS });
+  }
+
+  /** Waits until the ring is whole. */
+  async waitForAllActive(): Promise<void> {
+    for (const pushgateway of this.pushgateways) await this.waitForState(pushgateway, "active");
+  }
+
+  /** Waits until each client has had a push acknowledged that it began after this call. */
+  async waitForRound(): Promise<void> {
+    const since = performance.now();
+    await waitFor("every group to be pushed once more", () => {
+      const done = this.load.records.filter(({ startedAt, failure }) => startedAt >= since && failure === undefined);
+      return new Set(done.map(({ group }) => group)).size === GROUPS;
+    });
+  }
+
+  /** Address of each group's owner at the moment. */
+  async owners(): Promise<readonly string[]> {
+    const groups = Array.from({ length: GROUPS }, (_, group) => group);
+    const ask = async (group: number) => {
+      const path = encodeURIComponent(loadPath(group));
+      return (await this.#api<{ owner: string }>(`/api/v1/owner?path=${path}`)).owner;
+    };
+    return await Promise.all(groups.map(ask));
+  }
+
+  /** Sum of the router's samples of this name that have the labels, among others perhaps. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const response = await fetch(`${this.router.url}/metrics`, { signal: AbortSignal.timeout(5_000) });
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    return (await response.text())
+      .split("\n")
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      .filter((line) => wanted.every((pair) => line.includes(pair)))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+
+  async #stateOf(address: string): Promise<string | undefined> {
+    const { members } = await this.#api<{ members: { address: string; state: string }[] }>("/api/v1/members");
+    return members.find((member) => member.address === address)?.state;
+  }
+
+  async #api<T>(path: string): Promise<T> {
+    const response = await fetch(`${this.router.url}${path}`, { signal: AbortSignal.timeout(5_000) });
+    return ((await response.json()) as { data: T }).data;
+  }
+}
