@@ -8,18 +8,13 @@
  */
 export interface Health {
   readonly phase: "unchecked" | "up" | "joining" | "down";
-  /**
-   * Checks in a row that spoke against the phase when it is `up`, for a return when it is `joining`, and failed ones
-   * when it is `down`.
-   */
+  /** Checks in a row: failed ones while `up` or `down`, passed ones while `joining`. */
   readonly streak: number;
   /** How often in a row it fell soon after a return. Each time doubles what the next return takes, up to a limit. */
   readonly relapses: number;
   /** When it last came back, in milliseconds since the Unix epoch. Undefined until it has fallen and returned once. */
   readonly returnedAt: number | undefined;
-  /**
-   * Discovery calls it critical while our own checks do not. They have until then to prove discovery right or wrong.
-   */
+  /** Discovery calls it critical while our own checks do not. They may save it until `endsAt`, as `now` counts. */
   readonly accusation: { readonly reason: string; readonly endsAt: number } | undefined;
   /** What put it into this phase, for people. */
   readonly reason: string;

@@ -23,7 +23,10 @@ export interface MembershipSurroundings {
   readonly observer?: MembershipObserver;
 }
 
-/** Called after `current` was replaced. `previous` is undefined at the first set. Must not throw. */
+/**
+ * Called after `current` was replaced. `previous` is undefined at the first set. Must not throw, nor report members
+ * unreachable: those behind it in the list would hear of the changes in the wrong order.
+ */
 export type MembershipListener = (next: MemberSet, previous: MemberSet | undefined) => void;
 
 /**

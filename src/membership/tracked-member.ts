@@ -1,5 +1,5 @@
 import { describeError, type Logger } from "../log.ts";
-import { isInService, type ProbeResult, probe } from "../pushgateway/probe.ts";
+import { isInService, type ProbeResult, type ProbeVerdict, probe } from "../pushgateway/probe.ts";
 import type { Target } from "./discovery/discoverer.ts";
 import {
   checkDelayMs,
@@ -61,7 +61,8 @@ export class TrackedMember {
   #member: Member | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #check: AbortController | undefined;
-  #lastResult: ProbeResult | undefined;
+  #lastVerdict: ProbeVerdict | undefined;
+  #isStopped = false;
 
   /** Does nothing until the first `retarget`. Calls `changed` after `member` has become another one. */
   constructor(target: Target, context: TrackedMemberContext, changed: () => void) {
@@ -91,11 +92,14 @@ export class TrackedMember {
     this.#apply({ type: "condemned", reason });
   }
 
+  /** Ends its checks. Nothing changes any more. */
   stop(): void {
+    this.#isStopped = true;
     this.#cancelCheck();
   }
 
   #apply(event: HealthEvent): void {
+    if (this.#isStopped) return;
     const before = this.#health;
     this.#health = nextHealth(before, event, this.#rules(), Date.now());
     const isAccused = this.#health.accusation !== undefined && before.accusation === undefined;
@@ -180,13 +184,13 @@ export class TrackedMember {
     if (this.#check !== check) return;
     this.#check = undefined;
     this.#context.observer.checked(result.verdict);
-    if (result.verdict === "unauthorized" && this.#lastResult?.verdict !== "unauthorized") {
+    if (result.verdict === "unauthorized" && this.#lastVerdict !== "unauthorized") {
       this.#context.log.warn("Member asks health checks for credentials, so only its answering is checked", {
         member: this.address,
         err: result.detail,
       });
     }
-    this.#lastResult = result;
+    this.#lastVerdict = result.verdict;
     this.#apply(eventOfResult(result));
   }
 }

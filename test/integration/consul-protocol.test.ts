@@ -97,7 +97,7 @@ describe("What Consul says is not believed", () => {
     ["it answers something else", { body: { errors: ["x"] } }],
     ["it answers entries of another form", { body: [{ Node: "n1" }] }],
     ["it redirects", { status: 301, headers: { Location: "http://127.0.0.1:1/" } }],
-  ])("when %s: the members stay, and the failure is counted", async (_what, change) => {
+  ])("when %s: the members stay, our own checks watch over them, and the failure is counted", async (_what, change) => {
     using consul = new FakeConsul();
     using pushgateway = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("OK") });
     const address = `127.0.0.1:${pushgateway.port}`;
@@ -106,7 +106,9 @@ describe("What Consul says is not believed", () => {
     await watched.ready();
     await waitFor("the second query", () => consul.queries[1]);
     consul.change({ ...change, index: "11" });
+    expect(watched.counts.checked).toBe(0);
     await waitFor("a failure", () => watched.counts.refreshFailed > 0);
+    await waitFor("a check of our own", () => watched.counts.checked > 0);
     expect(watched.states).toEqual([`${address} active`]);
     expect(watched.log.match(/level=warn.*mechanism=consul/g)?.length).toBeGreaterThanOrEqual(1);
     consul.change({ body: healthEntries(address), status: 200, index: "12", headers: {} });

@@ -123,10 +123,7 @@ export class ConsulDiscoverer implements Discoverer {
     clearTimeout(fallback);
   }
 
-  /**
-   * Registers what is to be registered, waits for Consul's next answer and reports it. Throws when Consul cannot be
-   * asked.
-   */
+  /** Registers what is to be registered, waits for Consul's next answer and reports it. Throws when it is of no use. */
   async #refresh(signal: AbortSignal): Promise<void> {
     const registrar = this.#registrar;
     if (registrar?.hasWork) await this.#reconcile(registrar, signal);
@@ -150,19 +147,16 @@ export class ConsulDiscoverer implements Discoverer {
   }
 
   #accept({ targets, isFiltered }: ConsulAnswer): void {
-    this.#backoff.reset();
     if (isFiltered) {
       this.#warnOnce("Consul hides services from this token: grant it service:read and node:read");
     }
     // What was registered a moment ago takes a moment to be listed.
     const mayBeEmpty = this.#registrar !== undefined && this.#last.length === 0;
     if (targets.length === 0 && !mayBeEmpty) {
-      this.#observer.refreshFailed(this.mechanism);
       const { serviceName } = this.#options;
-      this.#warnOnce(`Consul lists no service "${serviceName}", or hides it from this token, so the last set stays`);
-      if (!this.#hasReported) this.#reportUnverified();
-      return;
+      throw new ConsulError(`Consul lists no service "${serviceName}", or hides it from this token`, false);
     }
+    this.#backoff.reset();
     this.#observer.refreshSucceeded(this.mechanism);
     if (this.#isBlind) {
       this.#isBlind = false;
