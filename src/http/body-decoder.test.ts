@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type BodyDecoder, createBodyDecoder } from "./body-decoder.ts";
-import { BODY_UNTIL_CLOSE, type BodyFraming, CHUNKED_BODY, HttpSyntaxError, NO_BODY } from "./headers.ts";
+import { BODY_UNTIL_CLOSE, type BodyFraming, CHUNKED_BODY, NO_BODY } from "./framing.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
 
 interface Decoded {
   readonly body: string;

@@ -1,4 +1,5 @@
-import { type BodyFraming, HttpSyntaxError } from "./headers.ts";
+import type { BodyFraming } from "./framing.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
 
 /** Takes a body's bytes as they arrive. A chunk is a view of the bytes given to the decoder; it is not empty and may be kept. */
 export interface BodySink {

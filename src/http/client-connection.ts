@@ -1,7 +1,8 @@
 import type { Socket } from "bun";
 import { type BodyDecoder, createBodyDecoder } from "./body-decoder.ts";
 import { HeadReader } from "./head-reader.ts";
-import { HttpSyntaxError } from "./headers.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
+import type { OutputBuffer } from "./output-buffer.ts";
 import { parseResponseHead, type ResponseHead } from "./response-head.ts";
 import { SocketWriter } from "./socket-writer.ts";
 
@@ -105,15 +106,16 @@ export class ClientConnection {
 
   /**
    * Starts an exchange with the request's head and as much of its body as is at hand. `whole`: there is no more to come.
+   * The buffer can be used for something else afterwards.
    * Returns false when the server is slow to take it; see ResponseReceiver.onDrain.
    */
-  send(method: string, bytes: Buffer, whole: boolean, receiver: ResponseReceiver): boolean {
+  send(method: string, request: OutputBuffer, whole: boolean, receiver: ResponseReceiver): boolean {
     this.#method = method;
     this.#head = undefined;
     this.#decoder = undefined;
     this.#requestSent = whole;
     this.#receiver = receiver;
-    return this.#writer?.write(bytes) ?? false;
+    return this.#writer?.writeOutput(request) ?? false;
   }
 
   /** Sends more of the request's body, framed as the head has announced it. */
@@ -182,7 +184,7 @@ export class ClientConnection {
       const read = this.#headReader.read(offset === 0 ? data : data.subarray(offset));
       if (read === undefined) return;
       ({ data, offset } = read);
-      this.#takeHead(parseResponseHead(read.head, this.#method));
+      this.#takeHead(parseResponseHead(data, read.start, read.end, this.#method));
     }
     const decoder = this.#decoder as BodyDecoder;
     offset = decoder.decode(data, offset, this.#bodySink);

@@ -1,12 +1,13 @@
 import { ByteAccumulator } from "./byte-accumulator.ts";
-import { HttpSyntaxError } from "./headers.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
 
 /** A message head and what came behind it. */
 export interface ReadHead {
-  /** Everything before the empty line, as a byte string. */
-  readonly head: string;
-  /** The bytes from the socket that hold the first byte behind the head, at `offset`. */
+  /** Holds the head, from `start` to `end`, and whatever came behind it, from `offset`. Nothing writes to it any more. */
   readonly data: Buffer;
+  readonly start: number;
+  /** Where the empty line begins that ends the head. */
+  readonly end: number;
   readonly offset: number;
 }
 
@@ -40,7 +41,7 @@ export class HeadReader {
     }
     this.#checkLength(end - start);
     this.#forget();
-    return { head: data.toString("latin1", start, end), data, offset: end + EMPTY_LINE.length };
+    return { data, start, end, offset: end + EMPTY_LINE.length };
   }
 
   #gather(chunk: Buffer): Buffer {

@@ -1,5 +1,6 @@
 import { type BodyDecoder, type BodySink, createBodyDecoder } from "./body-decoder.ts";
-import { type BodyFraming, HttpSyntaxError } from "./headers.ts";
+import type { BodyFraming } from "./framing.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
 import type { BodyReceiver } from "./server-exchange.ts";
 
 /** The body of one request: takes its framing off, holds it to the limit, and hands it to whoever receives it. */

@@ -1,16 +1,6 @@
-import {
-  type BodyFraming,
-  CHUNKED_BODY,
-  checkHeadBytes,
-  endOfLine,
-  type FramingFields,
-  type HeaderList,
-  HttpSyntaxError,
-  isToken,
-  NO_BODY,
-  parseHeaderLines,
-  readFramingFields,
-} from "./headers.ts";
+import { type BodyFraming, CHUNKED_BODY, type FramingFields, NO_BODY, readFramingFields } from "./framing.ts";
+import { endOfLine, endOfToken, HeaderFields } from "./header-fields.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
 
 /** A parsed request line and its header section. Text is in byte strings: every char code is one byte from the wire. */
 export interface RequestHead {
@@ -19,7 +9,7 @@ export interface RequestHead {
   readonly target: string;
   /** HTTP/1.x */
   readonly minorVersion: 0 | 1;
-  readonly headers: HeaderList;
+  readonly fields: HeaderFields;
   readonly connectionOptions: readonly string[];
   readonly framing: BodyFraming;
   /** Whether the client is ready to send another request on this connection (RFC 9112 §9.3). */
@@ -28,51 +18,77 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
 }
 
-const HTTP_VERSION = /^HTTP\/(\d)\.(\d)$/;
-
 /**
- * Parses a request head: everything before the empty line, as a byte string.
+ * Parses a request head: the bytes from `start` to `end`, where its empty line begins. They must not change afterwards.
  * Strict where leniency would let two parsers disagree (RFC 9112 §11.2); throws HttpSyntaxError.
  */
-export function parseRequestHead(head: string): RequestHead {
-  checkHeadBytes(head);
-  const lineEnd = endOfLine(head, 0);
-  const targetStart = head.indexOf(" ") + 1;
-  const targetEnd = head.indexOf(" ", targetStart);
-  const method = head.slice(0, Math.max(0, targetStart - 1));
-  // Only blanks end a target: Pushgateway takes raw non-ASCII bytes in it, so we do.
-  const target = head.slice(targetStart, targetEnd);
-  if (targetEnd > lineEnd || targetEnd <= targetStart || !isToken(method) || target.includes("\t"))
+export function parseRequestHead(bytes: Buffer, start: number, end: number): RequestHead {
+  const lineEnd = endOfLine(bytes, start, end);
+  const methodEnd = endOfToken(bytes, start, lineEnd);
+  const targetEnd = endOfTarget(bytes, methodEnd + 1, lineEnd);
+  if (methodEnd === start || bytes[methodEnd] !== SPACE || targetEnd <= methodEnd + 1 || bytes[targetEnd] !== SPACE) {
     throw badRequestLine();
-  const minorVersion = readMinorVersion(head.slice(targetEnd + 1, lineEnd));
-  const headers = parseHeaderLines(head, lineEnd + 2);
-  const fields = readFramingFields(headers);
-  checkFields(minorVersion, fields);
+  }
+  const method = readMethod(bytes, start, methodEnd);
+  const minorVersion = readMinorVersion(bytes, targetEnd + 1, lineEnd);
+  const fields = HeaderFields.parse(bytes, lineEnd + 2, end);
+  const framing = readFramingFields(fields);
+  checkFields(minorVersion, framing);
   return {
     method,
-    target: originForm(method, target),
+    target: originForm(method, bytes.toString("latin1", methodEnd + 1, targetEnd)),
     minorVersion,
-    headers,
-    connectionOptions: fields.connectionOptions,
-    framing: requestFraming(fields.chunked, fields.contentLength),
-    keepAlive: keepsAlive(minorVersion, fields.connectionOptions),
+    fields,
+    connectionOptions: framing.connectionOptions,
+    framing: requestFraming(framing.chunked, framing.contentLength),
+    keepAlive: keepsAlive(minorVersion, framing.connectionOptions),
     // RFC 9110 §10.1.1: a server ignores the expectation of an HTTP/1.0 client.
-    expectsContinue: minorVersion === 1 && fields.expect !== "",
+    expectsContinue: minorVersion === 1 && framing.expect !== "",
   };
+}
+
+/** Only blanks end a target: Pushgateway takes raw non-ASCII bytes in it, so we do. */
+function endOfTarget(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && (bytes[at] as number) > SPACE) at++;
+  return at;
 }
 
 function badRequestLine(): HttpSyntaxError {
   return new HttpSyntaxError(400, "Malformed HTTP request line: want METHOD TARGET HTTP/1.1");
 }
 
-function readMinorVersion(version: string): 0 | 1 {
-  if (version === "HTTP/1.1") return 1;
-  const digits = HTTP_VERSION.exec(version);
-  if (digits === null) throw badRequestLine();
-  if (digits[1] !== "1") throw new HttpSyntaxError(505, "Unsupported HTTP version: want HTTP/1.0 or HTTP/1.1");
-  // RFC 9110 §2.5: a higher minor version of 1 is answered as 1.1.
-  return digits[2] === "0" ? 0 : 1;
+/** A string for each of the methods that clients push with costs nothing; any other has to be made. */
+function readMethod(bytes: Buffer, start: number, end: number): string {
+  for (const method of PUSH_METHODS) {
+    if (method.bytes.length === end - start && method.bytes.compare(bytes, start, end) === 0) return method.name;
+  }
+  return bytes.toString("latin1", start, end);
 }
+
+const PUSH_METHODS = ["PUT", "POST", "DELETE"].map((name) => ({ name, bytes: Buffer.from(name) }));
+
+function readMinorVersion(bytes: Buffer, start: number, end: number): 0 | 1 {
+  const major = bytes[start + 5] as number;
+  const minor = bytes[start + 7] as number;
+  const isVersion = end - start === 8 && HTTP.compare(bytes, start, start + 5) === 0 && bytes[start + 6] === DOT;
+  if (!isVersion || !isDigit(major) || !isDigit(minor)) throw badRequestLine();
+  if (major !== ONE) throw new HttpSyntaxError(505, "Unsupported HTTP version: want HTTP/1.0 or HTTP/1.1");
+  // RFC 9110 §2.5: a higher minor version of 1 is answered as 1.1.
+  return minor === ZERO ? 0 : 1;
+}
+
+const HTTP = Buffer.from("HTTP/");
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
+}
+
+const SPACE = 0x20;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const ONE = 0x31;
+const NINE = 0x39;
 
 function checkFields(minorVersion: 0 | 1, fields: FramingFields): void {
   if (fields.hostCount > 1 || (fields.hostCount === 0 && minorVersion === 1)) {

@@ -2,61 +2,60 @@ import {
   BODY_UNTIL_CLOSE,
   type BodyFraming,
   CHUNKED_BODY,
-  checkHeadBytes,
-  endOfLine,
   type FramingFields,
-  type HeaderList,
-  HttpSyntaxError,
   NO_BODY,
-  parseHeaderLines,
   readFramingFields,
-} from "./headers.ts";
+} from "./framing.ts";
+import { endOfLine, HeaderFields } from "./header-fields.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
 import { keepsAlive } from "./request-head.ts";
 
 /** A parsed status line and its header section. */
 export interface ResponseHead {
   readonly status: number;
   readonly reason: string;
-  readonly headers: HeaderList;
+  readonly fields: HeaderFields;
   readonly connectionOptions: readonly string[];
   readonly framing: BodyFraming;
   /** Whether the connection can carry another request once the body has been read. */
   readonly keepAlive: boolean;
 }
 
-const STATUS_LINE = /^HTTP\/1\.(\d) ([1-9]\d\d)(?: (.*))?$/;
+// No blank is wanted behind a status without a reason: some servers leave it out.
+const STATUS_LINE = /^HTTP\/1\.\d [1-9]\d\d(?: |$)/;
 
 /**
- * Parses a response head: everything before the empty line, as a byte string. `method` is that of the request, because it
- * decides whether a body follows (RFC 9112 §6.3). Throws HttpSyntaxError with status 502.
+ * Parses a response head: the bytes from `start` to `end`, where its empty line begins. They must not change afterwards.
+ * `method` is that of the request, because it decides whether a body follows (RFC 9112 §6.3). Throws HttpSyntaxError with
+ * status 502.
  */
-export function parseResponseHead(head: string, method: string): ResponseHead {
+export function parseResponseHead(bytes: Buffer, start: number, end: number, method: string): ResponseHead {
   try {
-    return parse(head, method);
+    return parse(bytes, start, end, method);
   } catch (error) {
     if (error instanceof HttpSyntaxError) throw new HttpSyntaxError(502, error.message);
     throw error;
   }
 }
 
-function parse(head: string, method: string): ResponseHead {
-  checkHeadBytes(head);
-  const lineEnd = endOfLine(head, 0);
-  const line = STATUS_LINE.exec(head.slice(0, lineEnd));
-  if (line === null) throw new HttpSyntaxError(502, "Malformed HTTP status line");
-  const status = Number(line[2]);
-  const minorVersion = line[1] === "0" ? 0 : 1;
-  const headers = parseHeaderLines(head, lineEnd + 2);
-  const fields = readFramingFields(headers);
-  if (fields.chunked && minorVersion === 0) {
+function parse(bytes: Buffer, start: number, end: number, method: string): ResponseHead {
+  const lineEnd = endOfLine(bytes, start, end);
+  const line = bytes.toString("latin1", start, lineEnd);
+  if (!STATUS_LINE.test(line)) throw new HttpSyntaxError(502, "Malformed HTTP status line");
+  const status = Number(line.slice(9, 12));
+  const minorVersion = line[7] === "0" ? 0 : 1;
+  const fields = HeaderFields.parse(bytes, lineEnd + 2, end);
+  const framingFields = readFramingFields(fields);
+  const { chunked, connectionOptions } = framingFields;
+  if (chunked && minorVersion === 0) {
     throw new HttpSyntaxError(502, "Malformed HTTP head: Transfer-Encoding in an HTTP/1.0 response");
   }
-  const framing = responseFraming(method, status, fields);
+  const framing = responseFraming(method, status, framingFields);
   const keepAlive =
     framing.kind !== "until-close" &&
-    keepsAlive(minorVersion, fields.connectionOptions) &&
-    !announcesForbiddenBody(status, fields);
-  return { status, reason: line[3] ?? "", headers, connectionOptions: fields.connectionOptions, framing, keepAlive };
+    keepsAlive(minorVersion, connectionOptions) &&
+    !announcesForbiddenBody(status, framingFields);
+  return { status, reason: line.slice(13), fields, connectionOptions, framing, keepAlive };
 }
 
 function responseFraming(method: string, status: number, fields: FramingFields): BodyFraming {

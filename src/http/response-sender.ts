@@ -1,5 +1,6 @@
+import type { OutputBuffer } from "./output-buffer.ts";
 import type { RequestHead } from "./request-head.ts";
-import { formatResponseHead } from "./response.ts";
+import { addResponseHead, type ResponseHeaders, type ResponseHeadParts } from "./response.ts";
 import type { ResponseBodyFraming } from "./server-exchange.ts";
 import type { SocketWriter } from "./socket-writer.ts";
 
@@ -9,15 +10,18 @@ import type { SocketWriter } from "./socket-writer.ts";
  */
 export class ResponseSender {
   readonly #writer: SocketWriter;
+  readonly #output: OutputBuffer;
   readonly #request: RequestHead;
   /** The head, until it goes out with the first piece of the body, or the end. */
-  #head = "";
+  #head: ResponseHeadParts | undefined;
   #framing: "none" | "length" | "chunked" | "until-close" = "none";
   #left = 0;
   #finished = false;
 
-  constructor(writer: SocketWriter, request: RequestHead) {
+  /** `output` is shared by all connections of a server. */
+  constructor(writer: SocketWriter, output: OutputBuffer, request: RequestHead) {
     this.#writer = writer;
+    this.#output = output;
     this.#request = request;
   }
 
@@ -33,19 +37,18 @@ export class ResponseSender {
   begin(
     status: number,
     reason: string | undefined,
-    headerLines: string,
+    headers: ResponseHeaders,
     body: ResponseBodyFraming,
     closes: boolean,
   ): boolean {
     this.#frame(status, body);
-    let lines = headerLines;
-    // To HEAD it is the length that GET would be sent; a 204 must not have one (RFC 9110 §8.6).
-    if (typeof body === "object" && status !== 204) lines += `Content-Length: ${body.length}\r\n`;
-    if (this.#framing === "chunked") lines += "Transfer-Encoding: chunked\r\n";
     const mustClose = closes || this.#framing === "until-close";
-    const keepAlive = this.#request.minorVersion === 0 ? "keep-alive" : undefined;
-    const connection = mustClose ? "close" : keepAlive;
-    this.#head = formatResponseHead(status, { reason, headerLines: lines, connection });
+    this.#head = {
+      status,
+      reason,
+      headers,
+      ownLines: this.#framingLine(status, body) + this.#connectionLine(mustClose),
+    };
     return mustClose;
   }
 
@@ -60,20 +63,33 @@ export class ResponseSender {
     }
   }
 
+  /** To HEAD it is the length that GET would be sent; a 204 must not have one (RFC 9110 §8.6). */
+  #framingLine(status: number, body: ResponseBodyFraming): string {
+    if (typeof body === "object" && status !== 204) return `Content-Length: ${body.length}\r\n`;
+    return this.#framing === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
+  }
+
+  #connectionLine(mustClose: boolean): string {
+    if (mustClose) return "Connection: close\r\n";
+    return this.#request.minorVersion === 0 ? "Connection: keep-alive\r\n" : "";
+  }
+
   /** Sends a piece of the body; drops it when the response can have none. False: the client is slow. Throws RangeError. */
   write(chunk: Buffer): boolean {
     if (chunk.length === 0 || this.#framing === "none") return true;
-    let before = this.#head;
-    let after = "";
+    const output = this.#startOutput();
     if (this.#framing === "length") {
       if (chunk.length > this.#left) throw new RangeError("Cannot send a response body longer than announced");
       this.#left -= chunk.length;
+      output.addBytes(chunk);
     } else if (this.#framing === "chunked") {
-      before += `${chunk.length.toString(16)}\r\n`;
-      after = "\r\n";
+      output.addText(`${chunk.length.toString(16)}\r\n`);
+      output.addBytes(chunk);
+      output.addText("\r\n");
+    } else {
+      output.addBytes(chunk);
     }
-    this.#head = "";
-    return this.#writer.write(joinBytes(before, chunk, after));
+    return this.#writer.writeOutput(output);
   }
 
   /** Throws RangeError when the body is shorter than announced. */
@@ -81,19 +97,18 @@ export class ResponseSender {
     if (this.#framing === "length" && this.#left > 0) {
       throw new RangeError("Cannot send a response body shorter than announced");
     }
-    const tail = this.#framing === "chunked" ? `${this.#head}0\r\n\r\n` : this.#head;
-    this.#head = "";
-    if (tail !== "") this.#writer.write(Buffer.from(tail, "latin1"));
+    const output = this.#startOutput();
+    if (this.#framing === "chunked") output.addText("0\r\n\r\n");
+    if (output.length > 0) this.#writer.writeOutput(output);
     this.#finished = true;
   }
-}
 
-/** Joins a body chunk and the byte strings around it, so that one write sends them. */
-function joinBytes(before: string, chunk: Buffer, after: string): Buffer {
-  if (before === "" && after === "") return chunk;
-  const joined = Buffer.allocUnsafe(before.length + chunk.length + after.length);
-  joined.write(before, "latin1");
-  chunk.copy(joined, before.length);
-  joined.write(after, before.length + chunk.length, "latin1");
-  return joined;
+  /** The emptied buffer, with the head in it if that has not gone out yet. */
+  #startOutput(): OutputBuffer {
+    const output = this.#output;
+    output.clear();
+    if (this.#head !== undefined) addResponseHead(output, this.#head);
+    this.#head = undefined;
+    return output;
+  }
 }

@@ -1,4 +1,7 @@
-import type { HeaderList } from "./headers.ts";
+import type { HeaderFields } from "./header-fields.ts";
+import type { OutputBuffer } from "./output-buffer.ts";
+/** Header fields to send: name, value, name, value … as byte strings. */
+export type HeaderList = readonly string[];
 
 /** Reason phrases of the statuses that we send ourselves; a proxied response brings its own. */
 const REASONS: Readonly<Record<number, string>> = {
@@ -24,35 +27,36 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 export interface ResponseHeadParts {
-  readonly reason?: string | undefined;
-  readonly headers?: HeaderList;
-  /** Header lines that are already formatted, each ending in CRLF. */
-  readonly headerLines?: string;
-  /** Value of the Connection header, if one is sent. */
-  readonly connection?: "close" | "keep-alive" | undefined;
+  readonly status: number;
+  /** Undefined: the reason that RFC 9110 gives to the status. */
+  readonly reason: string | undefined;
+  readonly headers: ResponseHeaders;
+  readonly ownLines: string;
 }
 
-/** Formats a status line and header section, with the empty line, as a byte string. */
-export function formatResponseHead(status: number, parts: ResponseHeadParts): string {
-  let text = `HTTP/1.1 ${status} ${parts.reason ?? REASONS[status] ?? ""}\r\n`;
-  const headers = parts.headers ?? [];
-  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  if (parts.headerLines !== undefined) text += parts.headerLines;
-  if (parts.connection !== undefined) text += `Connection: ${parts.connection}\r\n`;
-  return `${text}\r\n`;
+/** The header fields of a response: our own, which must not hold anything that ends a line, or those of a response that is passed on. */
+export type ResponseHeaders =
+  | { readonly list: HeaderList; readonly date: string }
+  | { readonly passedOn: HeaderFields; readonly connectionOptions: readonly string[] };
+
+/** Adds a whole head with its empty line. `ownLines` describe the connection and the body's framing, each with its CRLF. */
+export function addResponseHead(output: OutputBuffer, { status, reason, headers, ownLines }: ResponseHeadParts): void {
+  const statusLine = `HTTP/1.1 ${status} ${reason ?? REASONS[status] ?? ""}\r\n`;
+  if ("passedOn" in headers) {
+    output.addText(statusLine);
+    headers.passedOn.copyEndToEnd(output, headers.connectionOptions);
+    output.addText(`${ownLines}\r\n`);
+    return;
+  }
+  let text = `${statusLine}Date: ${headers.date}\r\n`;
+  for (let i = 0; i < headers.list.length; i += 2) text += `${headers.list[i]}: ${headers.list[i + 1]}\r\n`;
+  output.addText(`${text}${ownLines}\r\n`);
 }
 
-/** A text body and the headers that describe it. */
-export function plainTextBody(text: string): { readonly text: string; readonly headers: HeaderList } {
-  return {
-    text,
-    headers: [
-      "Content-Type",
-      "text/plain; charset=utf-8",
-      "X-Content-Type-Options",
-      "nosniff",
-      "Content-Length",
-      String(Buffer.byteLength(text)),
-    ],
-  };
-}
+/** Header fields of a body of plain text; browsers must not take it for anything else. */
+export const PLAIN_TEXT: HeaderList = [
+  "Content-Type",
+  "text/plain; charset=utf-8",
+  "X-Content-Type-Options",
+  "nosniff",
+];

@@ -1,9 +1,12 @@
 import type { Socket } from "bun";
 import type { CoarseClock } from "./coarse-clock.ts";
 import { HeadReader } from "./head-reader.ts";
-import { type HeaderList, HttpSyntaxError } from "./headers.ts";
+import { HeaderFields } from "./header-fields.ts";
+import { HttpSyntaxError } from "./http-syntax-error.ts";
+import type { OutputBuffer } from "./output-buffer.ts";
 import { RequestBody } from "./request-body.ts";
 import { parseRequestHead, type RequestHead } from "./request-head.ts";
+import type { HeaderList, ResponseHeaders } from "./response.ts";
 import { ResponseSender } from "./response-sender.ts";
 import type { HttpServerLimits } from "./server.ts";
 import {
@@ -19,6 +22,8 @@ export interface ServerContext {
   readonly handle: (exchange: HttpExchange) => void;
   readonly onError: (error: Error) => void;
   readonly clock: CoarseClock;
+  /** For putting responses together. */
+  readonly output: OutputBuffer;
   readonly isStopping: () => boolean;
 }
 
@@ -156,10 +161,10 @@ export class ServerConnection implements ExchangeConnection {
     this.#pump();
   }
 
-  sendHead(status: number, reason: string | undefined, headerLines: string, body: ResponseBodyFraming): void {
+  sendHead(status: number, reason: string | undefined, headers: ResponseHeaders, body: ResponseBodyFraming): void {
     if (this.#exchange === undefined || this.#response === undefined) return;
     const closes = this.#closeAfterResponse || this.#mustClose(this.#exchange.head);
-    this.#closeAfterResponse = this.#response.begin(status, reason, headerLines, body, closes);
+    this.#closeAfterResponse = this.#response.begin(status, reason, headers, body, closes);
   }
 
   sendBody(chunk: Buffer): boolean {
@@ -247,7 +252,7 @@ export class ServerConnection implements ExchangeConnection {
       return undefined;
     }
     if (read.offset < read.data.length) this.#unread = read.data.subarray(read.offset);
-    const head = parseRequestHead(read.head);
+    const head = parseRequestHead(read.data, read.start, read.end);
     return this.#beginExchange(head, new RequestBody(head.framing, maxBodyBytes));
   }
 
@@ -255,7 +260,7 @@ export class ServerConnection implements ExchangeConnection {
     this.#phase = "exchange";
     this.#exchange = new HttpExchange(head, this);
     this.#body = body;
-    this.#response = new ResponseSender(this.#writer, head);
+    this.#response = new ResponseSender(this.#writer, this.#context.output, head);
     this.#closeAfterResponse = !head.keepAlive;
     return this.#exchange;
   }
@@ -412,7 +417,7 @@ const UNREADABLE_REQUEST: RequestHead = {
   method: "",
   target: "",
   minorVersion: 1,
-  headers: [],
+  fields: HeaderFields.parse(Buffer.alloc(0), 0, 0),
   connectionOptions: ["close"],
   framing: { kind: "until-close" },
   keepAlive: false,

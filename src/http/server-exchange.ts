@@ -1,6 +1,6 @@
-import type { HeaderList } from "./headers.ts";
 import type { RequestHead } from "./request-head.ts";
-import { plainTextBody } from "./response.ts";
+import { type HeaderList, PLAIN_TEXT, type ResponseHeaders } from "./response.ts";
+import type { ResponseHead } from "./response-head.ts";
 
 /** Takes a request's body. Exactly one of onEnd and onAbort is called, once, and nothing after it. */
 export interface BodyReceiver {
@@ -23,7 +23,7 @@ export interface ExchangeConnection {
   startBody(receiver: BodyReceiver): void;
   pauseBody(): void;
   resumeBody(): void;
-  sendHead(status: number, reason: string | undefined, headerLines: string, body: ResponseBodyFraming): void;
+  sendHead(status: number, reason: string | undefined, headers: ResponseHeaders, body: ResponseBodyFraming): void;
   sendBody(chunk: Buffer): boolean;
   finishResponse(): void;
   terminate(): void;
@@ -34,7 +34,7 @@ export type ResponseBodyFraming = { readonly length: number } | "unknown-length"
 
 /**
  * One request and its response. The handler reads the body or not, as it likes, and answers once: with `respond`, or with
- * `startResponse`, `write` and `end`. A body that was not read is discarded, or the connection closes.
+ * `passOn`, `write` and `end`. A body that was not read is discarded, or the connection closes.
  */
 export class HttpExchange {
   readonly head: RequestHead;
@@ -43,9 +43,9 @@ export class HttpExchange {
   #isReleased = false;
   #status = 0;
   /** Called when the client has taken what `write` had to keep back. */
-  onDrain: () => void = () => {};
-  /** Called when the connection ends before the response does, by whoever but `abort`. */
-  onClose: () => void = () => {};
+  onDrain: () => void = NOTHING;
+  /** Called when the connection ends before the response does: before `end` or `respond`. Also called within `abort`. */
+  onClose: () => void = NOTHING;
 
   constructor(head: RequestHead, connection: ExchangeConnection) {
     this.head = head;
@@ -88,25 +88,28 @@ export class HttpExchange {
   respond(status: number, headers: HeaderList, body: Buffer | string): void {
     if (this.#state !== "open") return;
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    let lines = `Date: ${this.#connection.httpDate}\r\n`;
-    for (let i = 0; i < headers.length; i += 2) lines += `${headers[i]}: ${headers[i + 1]}\r\n`;
-    this.startResponse(status, undefined, lines, { length: bytes.length });
+    this.#begin(status, undefined, { list: headers, date: this.#connection.httpDate }, { length: bytes.length });
     if (bytes.length > 0 && this.head.method !== "HEAD") this.write(bytes);
     this.end();
   }
 
   /** Answers with a line of text. */
   respondText(status: number, text: string, headers: HeaderList = []): void {
-    const body = plainTextBody(text);
-    this.respond(status, [...headers, ...body.headers.slice(0, -2)], text);
+    this.respond(status, [...headers, ...PLAIN_TEXT], text);
   }
 
-  /** Begins a response. `headerLines` are formatted lines without framing and connection headers, each ending in CRLF. */
-  startResponse(status: number, reason: string | undefined, headerLines: string, body: ResponseBodyFraming): void {
-    if (this.#state !== "open") return;
+  /**
+   * Begins a response with the status line of another server's and those of its header fields that may pass on. The body
+   * follows by `write`, framed as `body` says.
+   */
+  passOn({ status, reason, fields, connectionOptions }: ResponseHead, body: ResponseBodyFraming): void {
+    if (this.#state === "open") this.#begin(status, reason, { passedOn: fields, connectionOptions }, body);
+  }
+
+  #begin(status: number, reason: string | undefined, headers: ResponseHeaders, body: ResponseBodyFraming): void {
     this.#state = "responding";
     this.#status = status;
-    this.#connection.sendHead(status, reason, headerLines, body);
+    this.#connection.sendHead(status, reason, headers, body);
   }
 
   /**
@@ -126,7 +129,6 @@ export class HttpExchange {
 
   /** Ends the connection without a proper end, so that the client sees that the response is not whole. */
   abort(): void {
-    this.#state = "finished";
     if (!this.#isReleased) this.#connection.terminate();
   }
 
@@ -143,3 +145,5 @@ export class HttpExchange {
     this.onClose();
   }
 }
+
+const NOTHING = () => {};

@@ -1,6 +1,7 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { CoarseClock } from "./coarse-clock.ts";
 import { listen } from "./listen.ts";
+import { OutputBuffer } from "./output-buffer.ts";
 import { ServerConnection, type ServerContext } from "./server-connection.ts";
 import type { HttpExchange } from "./server-exchange.ts";
 
@@ -52,7 +53,14 @@ export class HttpServer {
     const { handle, onError } = options;
     const clock = new CoarseClock();
     this.#limits = options.limits;
-    this.#context = { handle, onError, clock, limits: () => this.#limits, isStopping: () => this.#isStopping };
+    this.#context = {
+      handle,
+      onError,
+      clock,
+      output: new OutputBuffer(),
+      limits: () => this.#limits,
+      isStopping: () => this.#isStopping,
+    };
     this.#listener = listen<ServerConnection>({
       hostname: options.hostname,
       port: options.port,

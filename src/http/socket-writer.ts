@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import type { OutputBuffer } from "./output-buffer.ts";
 
 /** Writes to a socket in order, keeping what the kernel does not take at once until the socket drains. */
 export class SocketWriter {
@@ -26,6 +27,15 @@ export class SocketWriter {
     const left = this.#send(bytes);
     if (left === undefined) return true;
     this.#queue.push(left);
+    return false;
+  }
+
+  /** As `write`, for a buffer that others go on to use: what is kept is a copy. */
+  writeOutput(output: OutputBuffer): boolean {
+    const { bytes, length } = output;
+    const written = this.#queue.length > 0 ? 0 : Math.max(0, this.#socket.write(bytes, 0, length));
+    if (written === length) return true;
+    this.#queue.push(Buffer.from(bytes.subarray(written, length)));
     return false;
   }
 

@@ -1,4 +1,5 @@
 import { ClientConnection, type ConnectionError, type ResponseReceiver } from "../http/client-connection.ts";
+import { OutputBuffer } from "../http/output-buffer.ts";
 import type { ResponseHead } from "../http/response-head.ts";
 import { splitAddress } from "./address.ts";
 
@@ -77,8 +78,10 @@ export function probe(address: string, options: ProbeOptions): Promise<ProbeResu
   });
 }
 
-function probeRequest(address: string, path: string): Buffer {
-  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`, "latin1");
+function probeRequest(address: string, path: string): OutputBuffer {
+  const request = new OutputBuffer();
+  request.addText(`GET ${path} HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`);
+  return request;
 }
 
 /**

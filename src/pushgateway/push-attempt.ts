@@ -1,4 +1,5 @@
 import type { ClientConnection, ConnectionError, ResponseReceiver } from "../http/client-connection.ts";
+import type { OutputBuffer } from "../http/output-buffer.ts";
 import type { ResponseHead } from "../http/response-head.ts";
 
 /**
@@ -29,14 +30,17 @@ export interface AttemptReceiver {
 
 export interface OutgoingRequest {
   readonly method: string;
-  /** The head, and as much of the body as is at hand. Kept until the answer begins, to be sent again if need be. */
-  readonly bytes: Buffer;
-  /** Whether `bytes` is the whole request. If not, the rest follows by `write` and `finish`. */
-  readonly whole: boolean;
+  /** Whether `writeTo` writes the whole request. If not, the rest follows by `write` and `finish`. */
+  readonly isWhole: boolean;
+  /** Writes the head, and as much of the body as is at hand. Called again when the push must be sent again. */
+  writeTo(output: OutputBuffer, address: string): void;
 }
 
 /** What an attempt needs of the member it is made on. */
 export interface AttemptOwner {
+  readonly address: string;
+  /** For putting a request together. */
+  readonly output: OutputBuffer;
   /** Gives the attempt a connection, now or later, through `useConnection`; or fails it. */
   connect(attempt: PushAttempt, fresh: boolean): void;
   /** The attempt lost its connection before an answer, again: find out whether the member lives, then fail it. */
@@ -67,7 +71,7 @@ export class PushAttempt implements ResponseReceiver {
     this.#request = request;
     this.#receiver = receiver;
     this.#owner = owner;
-    this.#finished = request.whole;
+    this.#finished = request.isWhole;
   }
 
   get isOver(): boolean {
@@ -76,15 +80,18 @@ export class PushAttempt implements ResponseReceiver {
 
   start(): void {
     // Nothing can be sent twice of a body that is streamed, so it gets a connection that cannot turn out to be stale.
-    this.#owner.connect(this, !this.#request.whole);
+    this.#owner.connect(this, !this.#request.isWhole);
   }
 
   useConnection(connection: ClientConnection): void {
     this.connection = connection;
     this.#state = "sent";
     this.waitingSince = performance.now();
-    const { method, bytes, whole } = this.#request;
-    if (connection.send(method, bytes, whole, this) && !whole) this.onDrain();
+    const { method, isWhole } = this.#request;
+    const { output, address } = this.#owner;
+    output.clear();
+    this.#request.writeTo(output, address);
+    if (connection.send(method, output, isWhole, this) && !isWhole) this.onDrain();
   }
 
   /** Sends more of a request that is not whole. False: wait for onDrain. */

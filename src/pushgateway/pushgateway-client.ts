@@ -1,4 +1,5 @@
 import { ClientConnection, type ConnectionError } from "../http/client-connection.ts";
+import type { OutputBuffer } from "../http/output-buffer.ts";
 import { splitAddress } from "./address.ts";
 import { hasAnswered, type ProbeResult, probe } from "./probe.ts";
 import { type AttemptOwner, type AttemptReceiver, type OutgoingRequest, PushAttempt } from "./push-attempt.ts";
@@ -32,6 +33,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export class PushgatewayClient implements AttemptOwner {
   readonly address: string;
+  readonly output: OutputBuffer;
   readonly #host: string;
   readonly #port: number;
   readonly #options: PushgatewayClientOptions;
@@ -46,9 +48,11 @@ export class PushgatewayClient implements AttemptOwner {
   #lastProbe = Number.NEGATIVE_INFINITY;
   #retired = false;
 
-  constructor(address: string, options: PushgatewayClientOptions) {
+  /** `output` is shared by all clients of a router. */
+  constructor(address: string, options: PushgatewayClientOptions, output: OutputBuffer) {
     const { host, port } = splitAddress(address);
     this.address = address;
+    this.output = output;
     this.#host = host;
     this.#port = port;
     this.#options = options;

@@ -1,3 +1,4 @@
+import { OutputBuffer } from "../http/output-buffer.ts";
 import { PushgatewayClient, type PushgatewayClientOptions } from "./pushgateway-client.ts";
 
 /** Often enough to notice a stall or a connect timeout of a second or so in good time. */
@@ -7,6 +8,7 @@ const WATCH_INTERVAL_MS = 100;
 export class PushgatewayClients {
   #options: PushgatewayClientOptions;
   readonly #clients = new Map<string, PushgatewayClient>();
+  readonly #output = new OutputBuffer();
   readonly #retiring = new Set<PushgatewayClient>();
   readonly #watch: Timer;
 
@@ -26,7 +28,7 @@ export class PushgatewayClients {
   get(address: string): PushgatewayClient {
     let client = this.#clients.get(address);
     if (client === undefined) {
-      client = new PushgatewayClient(address, this.#options);
+      client = new PushgatewayClient(address, this.#options, this.#output);
       this.#clients.set(address, client);
     }
     return client;

@@ -1,23 +1,24 @@
-import { formatEndToEndHeaders } from "../http/headers.ts";
+import type { OutputBuffer } from "../http/output-buffer.ts";
 import type { ResponseHead } from "../http/response-head.ts";
 import type { BodyReceiver, HttpExchange, ResponseBodyFraming } from "../http/server-exchange.ts";
 import type { PushOutcome, RouterMetrics } from "../metrics.ts";
-import type { AttemptFailure, AttemptReceiver, PushAttempt } from "../pushgateway/push-attempt.ts";
+import type { AttemptFailure, AttemptReceiver, OutgoingRequest, PushAttempt } from "../pushgateway/push-attempt.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import type { PushOwners } from "./push-owners.ts";
 
 export interface ProxySettings {
   /** Bodies up to this size are gathered before they are sent, so that they can be sent to another member. */
   readonly maxBufferedBodyBytes: number;
   /** From the end of the body to the end of the answer, over all attempts; while a body is streamed, between two steps. */
   readonly requestTimeoutMs: number;
-  /** Name of this router in Via, unlike any other's: a push that already bears it is going in circles. */
-  readonly viaName: string;
 }
 
 /** What all proxied pushes of a router share. */
 export interface ProxyContext {
   readonly settings: ProxySettings;
+  /** The Via line that every proxied push gets, with its CRLF. */
+  readonly viaLine: string;
   readonly clients: PushgatewayClients;
   readonly budget: BodyBudget;
   readonly metrics: RouterMetrics;
@@ -31,17 +32,17 @@ export interface ProxyContext {
  * One push on its way through: gathers the body, or streams it if it is large, sends it to the owner, moves on to the next
  * member when that one is out of reach, and hands the answer back as it comes.
  */
-export class ProxiedPush implements BodyReceiver, AttemptReceiver {
-  readonly startedAt = performance.now();
+export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingRequest {
+  readonly startedAt: number;
   readonly exchange: HttpExchange;
   readonly #context: ProxyContext;
-  readonly #owners: Iterator<string>;
+  readonly #owners: PushOwners;
   #status = 0;
   /** Address of the member that the push was last sent to. */
   owner = "";
   /** When the push is given up, on the monotonic clock. The client itself is timed by its connection. */
   #deadline = Number.POSITIVE_INFINITY;
-  #chunks: Buffer[] = [];
+  readonly #chunks: Buffer[] = [];
   #gatheredBytes = 0;
   #phase: "gathering" | "streaming" | "waiting" | "done" = "gathering";
   /** Whether the body must go out in pieces of unknown total. */
@@ -55,11 +56,11 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver {
   #attempt: PushAttempt | undefined;
   #attemptStartedAt = 0;
 
-  /** `owners`: addresses, owner first, then in fail-over order. */
-  constructor(exchange: HttpExchange, owners: Iterator<string>, context: ProxyContext) {
+  constructor(exchange: HttpExchange, owners: PushOwners, context: ProxyContext, startedAt: number) {
     this.exchange = exchange;
     this.#owners = owners;
     this.#context = context;
+    this.startedAt = startedAt;
   }
 
   start(): void {
@@ -117,9 +118,8 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver {
   }
 
   onResponseHead(head: ResponseHead): void {
-    const lines = formatEndToEndHeaders(head.headers, head.connectionOptions);
-    this.exchange.startResponse(head.status, head.reason, lines, responseFraming(head));
     this.#status = head.status;
+    this.exchange.passOn(head, responseFraming(head));
   }
 
   onResponseData(chunk: Buffer): void {
@@ -182,7 +182,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver {
       return;
     }
     this.#streamedOn = true;
-    this.#chunks = [];
+    this.#chunks.length = 0;
     const framed = this.#chunked ? frameChunk(chunk) : chunk;
     if (this.#attempt?.write(framed) !== false) return;
     this.#flowing = false;
@@ -191,39 +191,35 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver {
   }
 
   #tryNextOwner(failure?: AttemptFailure, detail?: string): void {
-    const next = this.#owners.next();
-    if (next.done === true) {
+    const owner = this.#owners.next();
+    if (owner === undefined) {
       const reason = detail === undefined ? "no member takes pushes" : `the last one tried: ${detail}`;
       this.#answer(503, `No Pushgateway can take the push: ${reason}`, "unavailable");
       return;
     }
     if (failure !== undefined) this.#context.metrics.failedOver(failure);
-    this.owner = next.value;
+    this.owner = owner;
     this.#attemptStartedAt = performance.now();
-    const request = {
-      method: this.exchange.head.method,
-      bytes: this.#requestBytes(next.value),
-      whole: this.#phase === "waiting",
-    };
-    const attempt = this.#context.clients.get(next.value).send(request, this);
+    const attempt = this.#context.clients.get(owner).send(this, this);
     // A failure may have come, and the next member been tried, before this returned.
     if (!attempt.isOver) this.#attempt = attempt;
   }
 
+  get method(): string {
+    return this.exchange.head.method;
+  }
+
+  get isWhole(): boolean {
+    return this.#phase === "waiting";
+  }
+
   /** The request as the member gets it: the client's own bytes, but for what describes a single connection. */
-  #requestBytes(address: string): Buffer {
-    const { method, target, headers, connectionOptions } = this.exchange.head;
-    const head =
-      `${method} ${target} HTTP/1.1\r\nHost: ${address}\r\n` +
-      `${formatEndToEndHeaders(headers, connectionOptions)}Via: 1.1 ${this.#context.settings.viaName}\r\n` +
-      `${this.#framingLine()}\r\n`;
-    const body = this.#chunked ? this.#chunks.map(frameChunk) : this.#chunks;
-    let length = head.length;
-    for (const chunk of body) length += chunk.length;
-    const bytes = Buffer.allocUnsafe(length);
-    let offset = bytes.write(head, "latin1");
-    for (const chunk of body) offset += chunk.copy(bytes, offset);
-    return bytes;
+  writeTo(output: OutputBuffer, address: string): void {
+    const { method, target, fields, connectionOptions } = this.exchange.head;
+    output.addText(`${method} ${target} HTTP/1.1\r\nHost: ${address}\r\n`);
+    fields.copyEndToEnd(output, connectionOptions);
+    output.addText(`${this.#context.viaLine}${this.#framingLine()}\r\n`);
+    for (const chunk of this.#chunks) output.addBytes(this.#chunked ? frameChunk(chunk) : chunk);
   }
 
   #framingLine(): string {
@@ -256,7 +252,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver {
     this.#deadline = Number.POSITIVE_INFINITY;
     this.#context.active.delete(this);
     this.#context.budget.giveBack(this.#gatheredBytes);
-    this.#chunks = [];
+    this.#chunks.length = 0;
     this.#held = [];
     this.#context.onDone(this, outcome, detail);
   }

@@ -1,4 +1,4 @@
-import type { HeaderList } from "../http/headers.ts";
+import type { HeaderFields } from "../http/header-fields.ts";
 import type { BodyReceiver, HttpExchange } from "../http/server-exchange.ts";
 import type { Logger } from "../log.ts";
 import type { MemberSet } from "../membership/member-set.ts";
@@ -7,12 +7,15 @@ import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import { type GroupingKey, PushPathError, parsePushPath } from "../sharding/grouping-key.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { ProxiedPush, type ProxyContext, type ProxySettings } from "./proxied-push.ts";
+import { PushOwners } from "./push-owners.ts";
 import { pushUrl, type RoutingMode, shouldRedirect } from "./redirect.ts";
 
 export interface PushRouteOptions extends ProxySettings {
   readonly mode: RoutingMode;
   /** Must equal the Pushgateways' own --push.enable-utf8-names. */
   readonly utf8Names: boolean;
+  /** Name of this router in Via, unlike any other's: a push that already bears it is going in circles. */
+  readonly viaName: string;
   readonly maxBufferedTotalBytes: number;
 }
 
@@ -62,9 +65,9 @@ export class PushRoute {
   /** `path`: the request target without its query. */
   handle(exchange: HttpExchange, path: string): void {
     const startedAt = performance.now();
-    const { method, headers } = exchange.head;
-    const mode = shouldRedirect(this.#options.mode, method, headers) ? "redirect" : "proxy";
-    if (passedHere(headers, this.#options.viaName)) {
+    const { method, fields } = exchange.head;
+    const mode = shouldRedirect(this.#options.mode, method, fields) ? "redirect" : "proxy";
+    if (passedHere(fields, this.#options.viaName)) {
       exchange.respondText(508, LOOP_DETECTED);
       this.#done(mode, "refused", startedAt);
       return;
@@ -102,7 +105,7 @@ export class PushRoute {
 
   #handOn(exchange: HttpExchange, key: GroupingKey, mode: PushMode, members: MemberSet, startedAt: number): void {
     if (mode === "redirect") this.#redirect(exchange, key, members, startedAt);
-    else new ProxiedPush(exchange, addressesOf(members, key), this.#proxy).start();
+    else new ProxiedPush(exchange, new PushOwners(members, key.canonicalPath), this.#proxy, startedAt).start();
   }
 
   #redirect(exchange: HttpExchange, key: GroupingKey, members: MemberSet, startedAt: number): void {
@@ -128,6 +131,7 @@ export class PushRoute {
     const { log, metrics, clients } = this.#surroundings;
     return {
       settings: options,
+      viaLine: `Via: 1.1 ${options.viaName}\r\n`,
       clients,
       metrics,
       active: this.#active,
@@ -150,16 +154,9 @@ const LOOP_DETECTED =
   "Loop detected: this push has passed through this router before. Is the router's own address among pushgateway.servers?\n";
 
 /** Whether a Via header names this router (RFC 9110 §7.6.3). */
-function passedHere(headers: HeaderList, viaName: string): boolean {
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string;
-    if (name.length === 3 && name.toLowerCase() === "via" && headers[i + 1]?.includes(viaName) === true) return true;
-  }
-  return false;
-}
-
-function* addressesOf(members: MemberSet, key: GroupingKey): Iterator<string> {
-  for (const { address } of members.ownersOf(key.canonicalPath)) yield address;
+function passedHere(fields: HeaderFields, viaName: string): boolean {
+  if (fields.get("via") === undefined) return false;
+  return [...fields.values("via")].some((value) => value.includes(viaName));
 }
 
 /** Reads away a body before the redirect, so that the connection lives on; but not the whole of a long one. */

@@ -1,4 +1,4 @@
-import { type HeaderList, headerValue } from "../http/headers.ts";
+import type { HeaderFields } from "../http/header-fields.ts";
 
 /** How pushes are handed on. `auto` redirects the clients that are known to cope with it and proxies the rest. */
 export type RoutingMode = "proxy" | "redirect" | "auto";
@@ -14,12 +14,10 @@ const FOLLOWS_307 = /^(?:Go-http-client|Java|GuzzleHttp|Wget)\//;
  * Whether to redirect this push. Never a DELETE: many clients do not follow it. In `auto` mode never one with credentials
  * either: clients drop them on the way to another host, or worse, take them along.
  */
-export function shouldRedirect(mode: RoutingMode, method: string, headers: HeaderList): boolean {
+export function shouldRedirect(mode: RoutingMode, method: string, fields: HeaderFields): boolean {
   if (mode === "proxy" || method === "DELETE") return false;
   if (mode === "redirect") return true;
-  return (
-    FOLLOWS_307.test(headerValue(headers, "user-agent") ?? "") && headerValue(headers, "authorization") === undefined
-  );
+  return FOLLOWS_307.test(fields.get("user-agent") ?? "") && fields.get("authorization") === undefined;
 }
 
 // What a URI may hold as it is (RFC 3986 §2), percent signs included, as the target is encoded already.
