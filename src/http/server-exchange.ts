@@ -44,7 +44,7 @@ export class HttpExchange {
   #status = 0;
   /** Called when the client has taken what `write` had to keep back. */
   onDrain: () => void = NOTHING;
-  /** Called when the connection ends before the response does: before `end` or `respond`. Also called within `abort`. */
+  /** Called when the connection ends before the response does, by whoever but `abort`. */
   onClose: () => void = NOTHING;
 
   constructor(head: RequestHead, connection: ExchangeConnection) {
@@ -129,6 +129,7 @@ export class HttpExchange {
 
   /** Ends the connection without a proper end, so that the client sees that the response is not whole. */
   abort(): void {
+    this.#state = "finished";
     if (!this.#isReleased) this.#connection.terminate();
   }
 
