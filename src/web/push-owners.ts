@@ -1,29 +1,36 @@
 import type { MemberSet } from "../membership/member-set.ts";
 
-/** The members to try for one push: the owner, then the others in the order in which they would own its group. */
+/**
+ * The members to try for one push: the owner of its group, then whoever would own it without those that have been tried. Each is
+ * chosen when it is asked for, so that a push passes over members which others have found out of reach meanwhile.
+ */
 export class PushOwners {
-  readonly #members: MemberSet;
+  readonly #members: () => MemberSet | undefined;
   readonly #canonicalPath: string;
-  #rest: Iterator<{ readonly address: string }> | undefined;
-  #started = false;
+  #latest: string | undefined;
+  /** Those before the latest. Most pushes need no second member, and so no set of them. */
+  #tried: Set<string> | undefined;
 
-  constructor(members: MemberSet, canonicalPath: string) {
+  /** `members`: the members at the moment. */
+  constructor(members: () => MemberSet | undefined, canonicalPath: string) {
     this.#members = members;
     this.#canonicalPath = canonicalPath;
   }
 
-  /** Address of the next one. Undefined when all have been tried. */
+  /** Address of the next one. Undefined when all that take pushes have been tried. */
   next(): string | undefined {
-    if (!this.#started) {
-      this.#started = true;
-      return this.#members.ownerOf(this.#canonicalPath)?.address;
+    const members = this.#members();
+    const next = this.#latest === undefined ? members?.ownerOf(this.#canonicalPath)?.address : this.#untried(members);
+    this.#latest = next ?? this.#latest;
+    return next;
+  }
+
+  #untried(members: MemberSet | undefined): string | undefined {
+    this.#tried ??= new Set();
+    this.#tried.add(this.#latest as string);
+    for (const { address } of members?.ownersOf(this.#canonicalPath) ?? []) {
+      if (!this.#tried.has(address)) return address;
     }
-    // Most pushes need no second member, so the walk round the ring starts only here; its first step is the owner.
-    if (this.#rest === undefined) {
-      this.#rest = this.#members.ownersOf(this.#canonicalPath)[Symbol.iterator]();
-      this.#rest.next();
-    }
-    const next = this.#rest.next();
-    return next.done === true ? undefined : next.value.address;
+    return undefined;
   }
 }

@@ -104,8 +104,12 @@ export class PushRoute {
   }
 
   #handOn(exchange: HttpExchange, key: GroupingKey, mode: PushMode, members: MemberSet, startedAt: number): void {
-    if (mode === "redirect") this.#redirect(exchange, key, members, startedAt);
-    else new ProxiedPush(exchange, new PushOwners(members, key.canonicalPath), this.#proxy, startedAt).start();
+    if (mode === "redirect") {
+      this.#redirect(exchange, key, members, startedAt);
+      return;
+    }
+    const owners = new PushOwners(this.#surroundings.members, key.canonicalPath);
+    new ProxiedPush(exchange, owners, this.#proxy, startedAt).start();
   }
 
   #redirect(exchange: HttpExchange, key: GroupingKey, members: MemberSet, startedAt: number): void {

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import type { Member } from "../membership/member.ts";
+import { MemberSet } from "../membership/member-set.ts";
+import { PushOwners } from "./push-owners.ts";
+
+const PATH = "/metrics/job/a";
+const ADDRESSES = ["10.0.0.1:9091", "10.0.0.2:9091", "10.0.0.3:9091", "10.0.0.4:9091", "10.0.0.5:9091"];
+
+function setWithout(down: readonly string[]): MemberSet {
+  const member = (address: string): Member => ({
+    address,
+    state: down.includes(address) ? "down" : "active",
+    draining: false,
+    since: 0,
+    reason: "",
+  });
+  return MemberSet.of(ADDRESSES.map(member));
+}
+
+function ownersIn(set: MemberSet): readonly string[] {
+  return [...set.ownersOf(PATH)].map(({ address }) => address);
+}
+
+/** Everything that `owners` gives, with something happening before each step. */
+function walk(owners: PushOwners, before: (step: number) => void = () => {}): readonly string[] {
+  const walked: string[] = [];
+  for (let step = 0; ; step++) {
+    before(step);
+    const next = owners.next();
+    if (next === undefined) return walked;
+    walked.push(next);
+  }
+}
+
+describe("PushOwners", () => {
+  test("gives the owner and then the others in fail-over order", () => {
+    const set = setWithout([]);
+    const owners = new PushOwners(() => set, PATH);
+    expect(walk(owners)).toEqual(ownersIn(set));
+    expect(owners.next()).toBeUndefined();
+  });
+
+  test("passes over members that fell after the push had begun", () => {
+    const [first, second, third, fourth, fifth] = ownersIn(setWithout([])) as [string, string, string, string, string];
+    let set = setWithout([]);
+    const owners = new PushOwners(() => set, PATH);
+    const walked = walk(owners, (step) => {
+      if (step === 1) set = setWithout([first, second]);
+    });
+    expect(walked).toEqual([first, third, fourth, fifth]);
+  });
+
+  test("tries no member twice, also when those that look down take pushes again", () => {
+    const order = ownersIn(setWithout([]));
+    let set = setWithout([]);
+    const owners = new PushOwners(() => set, PATH);
+    const walked = walk(owners, (step) => {
+      set = setWithout(order.slice(0, step));
+    });
+    expect(walked).toEqual(order);
+  });
+
+  test("gives nobody when no member takes pushes", () => {
+    expect(new PushOwners(() => MemberSet.of([]), PATH).next()).toBeUndefined();
+    expect(new PushOwners(() => undefined, PATH).next()).toBeUndefined();
+  });
+});
