@@ -141,7 +141,7 @@ export class PushgatewayClient implements AttemptOwner {
     void this.#probe().then((result) => {
       this.#probing = false;
       this.#lastProbe = performance.now();
-      if (!hasAnswered(result.verdict)) this.#giveUp(result.detail, now);
+      if (!hasAnswered(result.verdict)) this.#giveUp(result.detail);
     });
   }
 
@@ -149,12 +149,16 @@ export class PushgatewayClient implements AttemptOwner {
     return probe(this.address, { path: this.#options.probePath, timeoutMs: this.#options.probeTimeoutMs });
   }
 
-  /** The member is out of reach: fails the pushes that have waited for it since before it was asked. */
-  #giveUp(detail: string, since: number): void {
+  /**
+   * The member is out of reach: fails every push that waits for it. The latest ones, too: they would wait in vain for another
+   * probe, and with no time left for a third member if the next one is frozen as well.
+   */
+  #giveUp(detail: string): void {
     this.#options.onUnreachable(this.address, detail);
     this.#closeIdle();
     for (const attempt of [...this.#attempts]) {
-      if (attempt.waitingSince <= since) attempt.fail("unresponsive", `${this.address} does not answer: ${detail}`);
+      if (attempt.waitingSince < Number.POSITIVE_INFINITY)
+        attempt.fail("unresponsive", `${this.address} does not answer: ${detail}`);
     }
   }
 
