@@ -66,7 +66,7 @@ function valueIn(groups: Groups, group: number): number | undefined {
 
 function figuresLine(fault: Fault, records: readonly PushRecord[], failOvers: number, staleCopies: number): string {
   const { pushes, failed } = figuresOf(records);
-  const before = records.filter(({ startedAt }) => startedAt < fault.startedAt);
+  const before = records.filter(({ startedAt, latencyMs }) => startedAt + latencyMs < fault.startedAt);
   const during = records.filter(({ startedAt }) => startedAt >= fault.startedAt);
   const healthy = unaffected(fault, records);
   const others = healthy.length === 0 ? "" : `, of members not hit ${latencies(healthy)}`;
