@@ -11,4 +11,13 @@ describe("splitList()", () => {
   ])("%p is %p", (value, items) => {
     expect(splitList(value)).toEqual(items);
   });
+
+  test("takes time in proportion to a long run of blanks within an item", () => {
+    const item = `a${" ".repeat(1 << 20)}b`;
+    expect(splitList(`${item},${item}`)).toEqual([item, item]);
+  });
+
+  test("keeps bytes beyond ASCII, which are no blanks", () => {
+    expect(splitList("\xa0a\x85")).toEqual(["\xa0a\x85"]);
+  });
 });

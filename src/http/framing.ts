@@ -1,5 +1,5 @@
 import { FIELD_KINDS } from "./field-kind.ts";
-import type { HeaderFields } from "./header-fields.ts";
+import { type HeaderFields, isBlank } from "./header-fields.ts";
 import { HttpSyntaxError } from "./http-syntax-error.ts";
 
 /** How a message's body is delimited (RFC 9112 §6.3). */
@@ -24,6 +24,7 @@ export interface FramingFields {
   /** Values of Expect in lower case, parted by commas; or the empty string. */
   readonly expect: string;
 }
+
 // What cannot stand in `uri-host [":" port]` (RFC 9110 §7.2) and would mean something to another reader.
 const HOST = /^[^ \t,/?#@\\]*$/;
 
@@ -111,6 +112,15 @@ export function splitList(value: string): string[] {
   return value
     .toLowerCase()
     .split(",")
-    .map((item) => item.replaceAll(/^[ \t]+|[ \t]+$/g, ""))
+    .map(trimBlanks)
     .filter((item) => item !== "");
+}
+
+/** By hand: an expression for blanks at the end tries every run of blanks from each of its bytes, which can take minutes. */
+function trimBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
 }

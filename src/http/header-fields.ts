@@ -182,7 +182,8 @@ function badLine(bytes: Buffer, start: number, end: number): HttpSyntaxError {
   return new HttpSyntaxError(400, "Malformed HTTP head: bad header line");
 }
 
-function isBlank(byte: number): boolean {
+/** Whether a byte is what may stand around a value (RFC 9110 §5.6.3). */
+export function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
 

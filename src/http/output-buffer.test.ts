@@ -20,4 +20,11 @@ describe("OutputBuffer", () => {
     output.addBytes(Buffer.alloc(1_000_000, 65));
     expect(output.view().toString("latin1")).toBe(piece.repeat(10) + "A".repeat(1_000_000));
   });
+
+  test("does not hold on to the memory of one very long message", () => {
+    const output = new OutputBuffer();
+    output.addBytes(Buffer.alloc(10_000_000));
+    output.clear();
+    expect(output.bytes.length).toBeLessThan(3_000_000);
+  });
 });

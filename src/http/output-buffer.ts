@@ -1,9 +1,13 @@
+const INITIAL_BYTES = 16_384;
+/** A buffer that has grown beyond this for one long message is not kept for the next. */
+const MAX_KEPT_BYTES = 2_097_152;
+
 /**
  * Bytes of a message on their way to a socket. One buffer serves a whole server: a message is put together and handed to the
- * kernel in one go, so that sending costs no memory of its own. Grows to the longest message and stays so.
+ * kernel in one go, so that sending costs no memory of its own.
  */
 export class OutputBuffer {
-  #bytes = Buffer.allocUnsafe(16_384);
+  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   #length = 0;
 
   /** What was put in since `clear`: a view that the next message overwrites. */
@@ -21,6 +25,7 @@ export class OutputBuffer {
 
   clear(): void {
     this.#length = 0;
+    if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   }
 
   /** Adds a byte string: every char code is one byte. */

@@ -4,6 +4,10 @@ import { addResponseHead, type ResponseHeaders, type ResponseHeadParts } from ".
 import type { ResponseBodyFraming } from "./server-exchange.ts";
 import type { SocketWriter } from "./socket-writer.ts";
 
+/** A longer piece of a body is not copied to save a system call. */
+const MAX_COPIED_BYTES = 65_536;
+const CRLF = Buffer.from("\r\n");
+
 /**
  * Sends one response: puts the framing on, and holds the body to the length that the head announces, since a byte too many or
  * too few would be taken for the beginning of the next response, or the reverse.
@@ -77,18 +81,20 @@ export class ResponseSender {
   /** Sends a piece of the body; drops it when the response can have none. False: the client is slow. Throws RangeError. */
   write(chunk: Buffer): boolean {
     if (chunk.length === 0 || this.#framing === "none") return true;
-    const output = this.#startOutput();
     if (this.#framing === "length") {
       if (chunk.length > this.#left) throw new RangeError("Cannot send a response body longer than announced");
       this.#left -= chunk.length;
-      output.addBytes(chunk);
-    } else if (this.#framing === "chunked") {
-      output.addText(`${chunk.length.toString(16)}\r\n`);
-      output.addBytes(chunk);
-      output.addText("\r\n");
-    } else {
-      output.addBytes(chunk);
     }
+    const output = this.#startOutput();
+    const isChunked = this.#framing === "chunked";
+    if (isChunked) output.addText(`${chunk.length.toString(16)}\r\n`);
+    if (chunk.length > MAX_COPIED_BYTES) {
+      if (output.length > 0) this.#writer.writeOutput(output);
+      const isTaken = this.#writer.write(chunk);
+      return isChunked ? this.#writer.write(CRLF) : isTaken;
+    }
+    output.addBytes(chunk);
+    if (isChunked) output.addBytes(CRLF);
     return this.#writer.writeOutput(output);
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { OutputBuffer } from "./output-buffer.ts";
 import { SocketWriter } from "./socket-writer.ts";
 
 /** A kernel that takes so many bytes of each write as it is told; a closed socket says -1, as Bun's does. */
@@ -7,10 +8,10 @@ class StintingSocket {
   received = "";
   writes = 0;
 
-  write(bytes: Buffer): number {
+  write(bytes: Buffer, start = 0, length = bytes.length - start): number {
     this.writes++;
-    const taken = Math.min(this.takes.shift() ?? bytes.length, bytes.length);
-    if (taken > 0) this.received += bytes.toString("latin1", 0, taken);
+    const taken = Math.min(this.takes.shift() ?? length, length);
+    if (taken > 0) this.received += bytes.toString("latin1", start, start + taken);
     return taken;
   }
 }
@@ -59,6 +60,23 @@ describe("SocketWriter", () => {
     expect(socket.received).toBe("");
     expect(writer.flush()).toBe(true);
     expect(socket.received).toBe("ab");
+  });
+
+  test("keeps a copy of what the socket does not take of a buffer that is used again", () => {
+    const { socket, writer } = writerOn(1, 0);
+    const output = new OutputBuffer();
+    for (const message of ["abc", "def", ""]) {
+      output.clear();
+      output.addText(message);
+      expect(writer.writeOutput(output)).toBe(message === "");
+    }
+    output.clear();
+    output.addText("xyz");
+    expect(socket.received).toBe("a");
+    expect(writer.flush()).toBe(false);
+    expect(writer.flush()).toBe(true);
+    expect(writer.writeOutput(output)).toBe(true);
+    expect(socket.received).toBe("abcdefxyz");
   });
 
   test("flushes a very long queue", () => {
