@@ -134,6 +134,12 @@ export class RawConnection implements AsyncDisposable {
     return this.#take(this.#received.length);
   }
 
+  /** Waits until the other side has closed the connection and says how; what it sent before can still be read. */
+  async ending(): Promise<"closed" | "reset"> {
+    await this.#until("the end of the connection", () => this.#ended || this.#failure !== undefined);
+    return this.#failure === undefined ? "closed" : "reset";
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.destroy();
     await Promise.resolve();
