@@ -198,10 +198,10 @@ function sortUnique(labels: Label[]): readonly Label[] {
   return labels.filter(({ name }, i) => name !== labels[i + 1]?.name);
 }
 
-/** Whether the path spells the key of these labels canonically already. */
+/** Whether the path spells the key of these labels canonically already. A value in base64 shows in the spelling of its name. */
 function isCanonical(decoded: ByteString, parts: readonly ByteString[], labels: readonly Label[]): boolean {
   if (!decoded.startsWith(JOB_PREFIX) || parts.length !== 1 + 2 * labels.length) return false;
-  return labels.every(({ name, value }, i) => name === parts[1 + 2 * i] && value === parts[2 + 2 * i]);
+  return labels.every(({ name }, i) => name === parts[1 + 2 * i]);
 }
 
 function joinPath(job: ByteString, labels: readonly Label[]): ByteString {

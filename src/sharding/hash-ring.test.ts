@@ -56,9 +56,14 @@ describe("HashRing", () => {
   });
 
   test("gives the owner of the plain definition, whatever the number of virtual nodes", () => {
+    const sizes = fc.integer({ min: 1, max: 120 });
     fc.assert(
-      fc.property(addresses(1), key, fc.integer({ min: 1, max: 120 }), (members, path, virtualNodes) => {
-        expect(ownerOf(HashRing.build(members, virtualNodes), path)).toBe(slowOwner(members, path, virtualNodes));
+      fc.property(addresses(1), key, sizes, fc.nat(), (members, path, virtualNodes, pick) => {
+        const ring = HashRing.build(members, virtualNodes);
+        expect(ownerOf(ring, path)).toBe(slowOwner(members, path, virtualNodes));
+        // This one has the very hash of a point, which does not count as beyond it.
+        const onPoint = `${pick % virtualNodes}${members[pick % members.length]}`;
+        expect(ownerOf(ring, onPoint)).toBe(slowOwner(members, onPoint, virtualNodes));
       }),
     );
   });
