@@ -107,6 +107,11 @@ export class RawConnection implements AsyncDisposable {
     this.#socket.resetAndDestroy();
   }
 
+  /** Reads an interim answer, 100 Continue say, and returns its status. The final one is still to be read. */
+  async readInterim(): Promise<number> {
+    return parseHead(await this.#readThrough("\r\n\r\n")).status;
+  }
+
   /** Reads the next answer; interim ones are noted on it. Throws when the connection ends before it is whole. */
   async readResponse(options: { readonly isHead?: boolean } = {}): Promise<RawResponse> {
     const interim: number[] = [];
