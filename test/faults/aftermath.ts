@@ -1,18 +1,14 @@
 import { expect } from "bun:test";
 import { type Groups, groupsOf } from "../support/groups.ts";
-import { figuresOf, LOAD_METRIC, loadGroupKey, loadPath, type PushRecord } from "../support/push-load.ts";
-import type { FaultCluster } from "./fault-cluster.ts";
-
-export interface Fault {
-  /** For the line of figures. */
-  readonly title: string;
-  /** When it began, on the monotonic clock. */
-  readonly startedAt: number;
-  /** Addresses of the owners of all groups, before it began. */
-  readonly owners: readonly string[];
-  /** Addresses of the members that it hit. */
-  readonly victims: readonly string[];
-}
+import {
+  figuresOf,
+  LOAD_METRIC,
+  loadGroupKey,
+  loadPath,
+  type PushLoad,
+  type PushRecord,
+} from "../support/push-load.ts";
+import type { Fault, FaultCluster } from "./fault-cluster.ts";
 
 /**
  * Ends the load once the ring is whole again and every group has been pushed since, and checks what the clients were promised: every
@@ -28,8 +24,8 @@ export async function expectAllDelivered(cluster: FaultCluster, fault: Fault): P
   const held = await Promise.all(cluster.pushgateways.map(({ url }) => groupsOf(url)));
   const copies = held.reduce((sum, groups) => sum + groups.size, 0);
   const failOvers = await cluster.metric("dynamic_sharding_failovers_total");
-  const figures = figuresLine(fault, records, failOvers, copies - acknowledged.size);
-  process.stderr.write(`${figures}, ${cluster.load.missedTurns} turns missed\n`);
+  const staleCopies = copies - acknowledged.size;
+  process.stderr.write(`FIGURES ${fault.title}: ${figuresLine(fault, cluster.load, failOvers, staleCopies)}\n`);
 
   expect(countByText(records.flatMap(({ failure }) => failure ?? []))).toEqual({});
   expect([...acknowledged].flatMap(([group, value]) => missingValue(held, group, value))).toEqual([]);
@@ -64,16 +60,22 @@ function valueIn(groups: Groups, group: number): number | undefined {
   return metric === undefined ? undefined : Number((metric as { value: string }).value);
 }
 
-function figuresLine(fault: Fault, records: readonly PushRecord[], failOvers: number, staleCopies: number): string {
+function figuresLine(fault: Fault, load: PushLoad, failOvers: number, staleCopies: number): string {
+  const { records, missedTurns } = load;
   const { pushes, failed } = figuresOf(records);
   const before = records.filter(({ startedAt, latencyMs }) => startedAt + latencyMs < fault.startedAt);
-  const during = records.filter(({ startedAt }) => startedAt >= fault.startedAt);
+  const since = records.filter(({ startedAt }) => startedAt >= fault.startedAt);
   const healthy = unaffected(fault, records);
-  const others = healthy.length === 0 ? "" : `, of members not hit ${latencies(healthy)}`;
-  return (
-    `FIGURES ${fault.title}: ${pushes} pushes, ${failed} failed, ${failOvers} fail-overs, ${staleCopies} stale copies; ` +
-    `ms p50/p99/max: before ${latencies(before)}, since ${latencies(during)}${others}`
-  );
+  return [
+    `${pushes} pushes`,
+    `${failed} failed`,
+    `${failOvers} fail-overs`,
+    `${staleCopies} stale copies`,
+    ...(missedTurns === 0 ? [] : [`${missedTurns} turns missed for want of a free client`]),
+    `p50/p99/max in ms before ${latencies(before)}`,
+    `since ${latencies(since)}`,
+    ...(healthy.length === 0 ? [] : [`of members not hit ${latencies(healthy)}`]),
+  ].join(", ");
 }
 
 function latencies(records: readonly PushRecord[]): string {

@@ -9,9 +9,8 @@ const OUTAGE_MS = 60_000;
 await describeWithParts(["pushgateway-1.11.0", "consul"], "A Consul agent that is dead for a minute", () => {
   test("costs no push, also when a Pushgateway dies and returns meanwhile", async () => {
     await using cluster = await FaultCluster.start({ consul: true });
-    const owners = await cluster.owners();
     const victim = cluster.at(0);
-    const startedAt = performance.now();
+    const fault = await cluster.beginFault("kill Consul for a minute, and a Pushgateway meanwhile", [victim]);
     cluster.consul.kill("SIGKILL");
     await cluster.consul.exited();
     await Bun.sleep(OUTAGE_MS / 4);
@@ -21,7 +20,7 @@ await describeWithParts(["pushgateway-1.11.0", "consul"], "A Consul agent that i
     await Bun.sleep(OUTAGE_MS / 4);
     await victim.start();
     await cluster.waitForAllActive();
-    const outageLeft = startedAt + OUTAGE_MS - performance.now();
+    const outageLeft = fault.startedAt + OUTAGE_MS - performance.now();
     expect(outageLeft).toBeGreaterThan(0);
     await Bun.sleep(outageLeft);
     const failures = await cluster.metric("dynamic_sharding_discovery_refresh_failures_total", { mechanism: "consul" });
@@ -30,11 +29,6 @@ await describeWithParts(["pushgateway-1.11.0", "consul"], "A Consul agent that i
     const before = await refreshes();
     await cluster.consul.start();
     await waitFor("Consul to be heard again", async () => (await refreshes()) > before, { timeoutMs: 30_000 });
-    await expectAllDelivered(cluster, {
-      title: "kill Consul for a minute, a Pushgateway meanwhile",
-      startedAt,
-      owners,
-      victims: [victim.address],
-    });
+    await expectAllDelivered(cluster, fault);
   }, 180_000);
 });

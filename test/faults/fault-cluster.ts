@@ -9,15 +9,29 @@ export interface FaultClusterOptions {
   readonly consul?: boolean;
   /** Sections of the router's configuration; everything is at its default when absent. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** 200 when absent: every checked push costs a Pushgateway more the more groups it holds. */
+  readonly groups?: number;
+  readonly pushgatewayFlags?: readonly string[];
 }
 
 const PUSHGATEWAYS = 4;
 const PUSHES_PER_SECOND = 500;
-const GROUPS = 200;
+const DEFAULT_GROUPS = 200;
 /** Undisturbed pushes, for later ones to be compared with. */
 const PUSHES_BEFORE = 1_500;
 /** A member that has fallen again and again must pass 32 checks in a row, one each second by default. */
 const STATE_DEADLINE_MS = 60_000;
+
+/** What happens to a cluster, as the figures need it. */
+export interface Fault {
+  readonly title: string;
+  /** When it began, on the monotonic clock. */
+  readonly startedAt: number;
+  /** Address of the owner of each group before it began. */
+  readonly owners: readonly string[];
+  /** Addresses of the members that it hits. */
+  readonly victims: readonly string[];
+}
 
 /** Four Pushgateways, perhaps a Consul agent, a router before them and a constant load on it: the stage for a fault. */
 export class FaultCluster implements AsyncDisposable {
@@ -25,27 +39,28 @@ export class FaultCluster implements AsyncDisposable {
   readonly router: RouterProcess;
   readonly load: PushLoad;
   readonly #consul: Consul | undefined;
+  readonly #groups: number;
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
     pushgateways: readonly Pushgateway[],
     consul: Consul | undefined,
     router: RouterProcess,
+    groups: number,
     resources: AsyncDisposableStack,
   ) {
     this.pushgateways = pushgateways;
     this.#consul = consul;
     this.router = router;
-    this.load = resources.use(
-      new PushLoad({ address: router.address, pushesPerSecond: PUSHES_PER_SECOND, groups: GROUPS }),
-    );
+    this.load = resources.use(new PushLoad({ address: router.address, pushesPerSecond: PUSHES_PER_SECOND, groups }));
+    this.#groups = groups;
     this.#resources = resources;
   }
 
   /** Starts everything, and the load, and returns when all members are active and pushes have gone well for a while. */
   static async start(options: FaultClusterOptions = {}): Promise<FaultCluster> {
     await using stack = new AsyncDisposableStack();
-    const pushgateways = await startPushgateways(PUSHGATEWAYS);
+    const pushgateways = await startPushgateways(PUSHGATEWAYS, { flags: options.pushgatewayFlags ?? [] });
     for (const pushgateway of pushgateways) stack.use(pushgateway);
     const consul = options.consul ? stack.use(await startConsul({ persistent: true })) : undefined;
     const config = {
@@ -54,7 +69,7 @@ export class FaultCluster implements AsyncDisposable {
       ...options.config,
     };
     const router = stack.use(await startRouterProcess({ config, logLevel: "info" }));
-    const cluster = new FaultCluster(pushgateways, consul, router, stack.move());
+    const cluster = new FaultCluster(pushgateways, consul, router, options.groups ?? DEFAULT_GROUPS, stack.move());
     try {
       await cluster.waitForAllActive();
       cluster.load.start();
@@ -95,13 +110,18 @@ export class FaultCluster implements AsyncDisposable {
     const since = performance.now();
     await waitFor("every group to be pushed once more", () => {
       const done = this.load.records.filter(({ startedAt, failure }) => startedAt >= since && failure === undefined);
-      return new Set(done.map(({ group }) => group)).size === GROUPS;
+      return new Set(done.map(({ group }) => group)).size === this.#groups;
     });
   }
 
-  /** Address of each group's owner at the moment. */
-  async owners(): Promise<readonly string[]> {
-    const groups = Array.from({ length: GROUPS }, (_, group) => group);
+  /** To be called just before something happens to these Pushgateways. */
+  async beginFault(title: string, victims: readonly Pushgateway[]): Promise<Fault> {
+    const owners = await this.#owners();
+    return { title, startedAt: performance.now(), owners, victims: victims.map(({ address }) => address) };
+  }
+
+  async #owners(): Promise<readonly string[]> {
+    const groups = Array.from({ length: this.#groups }, (_, group) => group);
     const ask = async (group: number) => {
       const path = encodeURIComponent(loadPath(group));
       return (await this.#api<{ owner: string }>(`/api/v1/owner?path=${path}`)).owner;

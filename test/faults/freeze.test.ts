@@ -4,34 +4,35 @@ import { figuresOf } from "../support/push-load.ts";
 import { expectAllDelivered, unaffected } from "./aftermath.ts";
 import { FaultCluster } from "./fault-cluster.ts";
 
-const FROZEN_MS = 8_000;
-/** Half the time after which the router gives up a push to a frozen member: stall_timeout and as long for its probe. */
+const FROZEN_MS = 6_000;
+/** How long a push waits for a frozen member before it moves on: stall_timeout, and as long again for the unanswered probe. */
 const GIVEN_UP_AFTER_MS = 2_000;
+
+/**
+ * So many clients that more pushes run into a frozen member than it may have in flight. With its check for consistency a
+ * Pushgateway could not hold so many groups at this rate.
+ */
+const MANY = { groups: 2_000, pushgatewayFlags: ["--push.disable-consistency-check"] };
 
 await describeWithParts(["pushgateway-1.11.0", "consul"], "Pushgateways that freeze and thaw", () => {
   test.each([
-    ["one, members from configured servers", false, 1],
-    ["one, members from Consul", true, 1],
-    ["two at once, members from configured servers", false, 2],
+    { title: "one, members from configured servers", count: 1, options: {} },
+    { title: "one, members from Consul", count: 1, options: { consul: true } },
+    { title: "two at once, many clients", count: 2, options: MANY },
   ])(
-    "cost no push, and delay only their own: %s",
-    async (title, consul, count) => {
-      await using cluster = await FaultCluster.start({ consul });
-      const owners = await cluster.owners();
+    "cost no push, and delay only their own: $title",
+    async ({ title, count, options }) => {
+      await using cluster = await FaultCluster.start(options);
       const frozen = cluster.pushgateways.slice(0, count);
-      const fault = {
-        title: `freeze ${title}`,
-        startedAt: performance.now(),
-        owners,
-        victims: frozen.map(({ address }) => address),
-      };
+      const fault = await cluster.beginFault(`freeze ${title}`, frozen);
       for (const pushgateway of frozen) pushgateway.kill("SIGSTOP");
       await Bun.sleep(FROZEN_MS);
       for (const pushgateway of frozen) await cluster.waitForState(pushgateway, "down");
       for (const pushgateway of frozen) pushgateway.kill("SIGCONT");
       await expectAllDelivered(cluster, fault);
       expect(await cluster.metric("dynamic_sharding_failovers_total", { reason: "unresponsive" })).toBeGreaterThan(0);
-      expect(figuresOf(unaffected(fault, cluster.load.records)).max).toBeLessThan(GIVEN_UP_AFTER_MS);
+      // A frozen member that held up the others would hold up far more than one push in a hundred.
+      expect(figuresOf(unaffected(fault, cluster.load.records)).p99).toBeLessThan(GIVEN_UP_AFTER_MS);
     },
     90_000,
   );
