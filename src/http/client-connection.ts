@@ -61,6 +61,7 @@ export class ClientConnection {
   #head: ResponseHead | undefined;
   #decoder: BodyDecoder | undefined;
   #requestSent = false;
+  #paused = false;
 
   /**
    * Connects and then calls `onConnect`, or `onFailure` with kind `refused`, unless `destroy` comes first.
@@ -130,10 +131,13 @@ export class ClientConnection {
 
   /** Stops reading the response, so that the server feels back-pressure. */
   pause(): void {
+    this.#paused = true;
     this.#socket?.pause();
   }
 
   resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.#socket?.resume();
   }
 
@@ -163,7 +167,9 @@ export class ClientConnection {
   }
 
   handleDrain(): void {
-    if (this.#writer?.flush() === true) this.#receiver?.onDrain();
+    // Bun tells of a drain now and then when nothing was kept back.
+    if (this.#writer === undefined || this.#writer.isEmpty) return;
+    if (this.#writer.flush()) this.#receiver?.onDrain();
   }
 
   handleClose(error: Error | undefined): void {
@@ -205,6 +211,8 @@ export class ClientConnection {
   #complete(): void {
     const receiver = this.#receiver;
     this.#receiver = undefined;
+    // Whoever paused for the end of this response will not resume for the next one.
+    this.resume();
     // A server that answers before it has read the request will not find the next one in what it has left unread.
     const reusable = this.#head?.keepAlive === true && this.#requestSent && this.#writer?.isEmpty === true;
     if (!reusable) this.destroy();
