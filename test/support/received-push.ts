@@ -18,12 +18,10 @@ export class ReceivedPush {
   readonly #hash = createHash("sha256");
   #kept = "";
 
-  constructor(head: string, socket: Socket) {
+  constructor(head: string, socket: Socket, closed: Promise<void>) {
     this.head = head;
     this.#socket = socket;
-    this.closed = new Promise((resolve) => {
-      socket.once("close", () => resolve());
-    });
+    this.closed = closed;
   }
 
   /** METHOD TARGET VERSION */
@@ -31,7 +29,7 @@ export class ReceivedPush {
     return this.head.slice(0, this.head.indexOf("\r\n"));
   }
 
-  /** Header lines, without the one that every router names differently. */
+  /** In the order and spelling of the wire. */
   get headerLines(): readonly string[] {
     return this.head.split("\r\n").slice(1);
   }
@@ -87,6 +85,7 @@ export class ReceivedPush {
 /** Cuts a connection's bytes into requests. Knows just enough HTTP to read what a proxy writes, and is no part of that proxy. */
 export class RequestReader {
   readonly #socket: Socket;
+  readonly #closed: Promise<void>;
   readonly #onHead: (push: ReceivedPush) => void;
   readonly #onWhole: (push: ReceivedPush) => void;
   #unread: Buffer = Buffer.alloc(0);
@@ -98,6 +97,9 @@ export class RequestReader {
 
   constructor(socket: Socket, onHead: (push: ReceivedPush) => void, onWhole: (push: ReceivedPush) => void) {
     this.#socket = socket;
+    this.#closed = new Promise((resolve) => {
+      socket.once("close", () => resolve());
+    });
     this.#onHead = onHead;
     this.#onWhole = onWhole;
   }
@@ -110,7 +112,7 @@ export class RequestReader {
   #readHead(): boolean {
     const head = this.#through("\r\n\r\n");
     if (head === undefined) return false;
-    this.#push = new ReceivedPush(head.toString("latin1", 0, head.length - 4), this.#socket);
+    this.#push = new ReceivedPush(head.toString("latin1", 0, head.length - 4), this.#socket, this.#closed);
     this.#isChunked = this.#push.header("Transfer-Encoding") === "chunked";
     this.#left = Number(this.#push.header("Content-Length") ?? 0);
     this.#onHead(this.#push);
