@@ -43,6 +43,19 @@ export interface ProcessStats {
   readonly startTimeSeconds: number;
 }
 
+/** What can become of a push that is not redirected. */
+const PROXY_OUTCOMES: readonly PushOutcome[] = [
+  "delivered",
+  "rejected",
+  "refused",
+  "unavailable",
+  "failed",
+  "timed_out",
+  "aborted",
+];
+/** Why a push can move on to the next member. Any other failure is answered. */
+const FAILOVER_REASONS = ["unreachable", "dead", "unresponsive"];
+
 const PREFIX = "dynamic_sharding_";
 /** From a redirect's tens of microseconds to past the longest deadline. */
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -136,8 +149,15 @@ export class RouterMetrics {
       .gauge(`${PREFIX}build_info`, "Always 1; the labels say what is running.", ["version", "runtime"])
       .labels(version, `bun ${Bun.version}`)
       .set(1);
+    this.#startAlertedCounters();
     this.#readFrom(sources);
     this.#readProcess(process);
+  }
+
+  /** A counter that first shows when it has counted hides its first count from `increase()`, and so from alerts. */
+  #startAlertedCounters(): void {
+    for (const outcome of PROXY_OUTCOMES) this.#pushes.labels("proxy", outcome);
+    for (const reason of FAILOVER_REASONS) this.#failovers.labels(reason);
   }
 
   /** All metrics in the text format. */
@@ -179,6 +199,7 @@ export class RouterMetrics {
 
   refreshSucceeded(mechanism: string): void {
     this.#refreshes.labels(mechanism).inc();
+    this.#refreshFailures.labels(mechanism);
     this.#lastRefresh.labels(mechanism).set(Date.now() / 1000);
   }
 
