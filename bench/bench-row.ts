@@ -8,7 +8,7 @@ export interface BenchRow {
   readonly peer?: string;
   readonly peerValue?: number;
   readonly peerRange?: readonly [number, number];
-  /** `value` over `peerValue`. */
+  /** `value` over `peerValue`; of rounds, the median of their ratios. */
   readonly ratio?: number;
   /** What is aimed at, for people. */
   readonly target?: string;

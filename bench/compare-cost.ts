@@ -9,11 +9,8 @@ export interface CostOptions {
   readonly rounds: number;
 }
 
-/** CPU time that a server spends on one push. */
-export interface Cost {
-  readonly medianUs: number;
-  readonly range: readonly [number, number];
-}
+/** CPU time that a server spends on one push, in microseconds: one sample for each round. */
+export type Cost = readonly number[];
 
 /** Until the code that the load runs through is compiled; a server without a JIT is merely not disadvantaged by it. */
 const WARM_UP_SECONDS = 4;
@@ -36,11 +33,11 @@ export async function compareCosts(
     return (clock.usedUs(server.pid) - before) / requests;
   };
   for (const server of servers) await warmUp(context, server, connections);
-  const samples: number[][] = servers.map(() => []);
+  const costs: number[][] = servers.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [index, server] of servers.entries()) samples[index]?.push(await costUs(server));
+    for (const [index, server] of servers.entries()) costs[index]?.push(await costUs(server));
   }
-  return samples.map(costOf);
+  return costs;
 }
 
 /** Has a server take pushes for so long that what follows finds it as it stays. */
@@ -49,27 +46,34 @@ export async function warmUp(context: BenchContext, server: MeasuredServer, conn
   await runLoad(server.address, { connections, seconds: WARM_UP_SECONDS });
 }
 
-function costOf(samples: readonly number[]): Cost {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const at = (index: number) => sorted[index] ?? Number.NaN;
-  const last = sorted.length - 1;
-  return { medianUs: (at(Math.floor(last / 2)) + at(Math.ceil(last / 2))) / 2, range: [at(0), at(last)] };
-}
-
-/** The cost beside a peer's. `highestRatio` is the target. */
+/**
+ * The cost beside a peer's from the same rounds. The ratio is the median of the rounds' own ratios, so that a round in which the
+ * machine was busy counts little. `highestRatio` is the target.
+ */
 export function costRow(name: string, ours: Cost, peer: string, theirs: Cost, highestRatio?: number): BenchRow {
-  const ratio = ours.medianUs / theirs.medianUs;
+  const ratio = median(ours.map((cost, round) => cost / (theirs[round] ?? Number.NaN)));
   const target =
     highestRatio === undefined ? {} : { target: `<= ${highestRatio}x ${peer}`, met: ratio <= highestRatio };
   return {
     name,
-    value: ours.medianUs,
+    value: median(ours),
     unit: "µs",
-    range: ours.range,
+    range: rangeOf(ours),
     peer,
-    peerValue: theirs.medianUs,
-    peerRange: theirs.range,
+    peerValue: median(theirs),
+    peerRange: rangeOf(theirs),
     ratio,
     ...target,
   };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (index: number) => sorted[index] ?? Number.NaN;
+  const last = sorted.length - 1;
+  return (at(Math.floor(last / 2)) + at(Math.ceil(last / 2))) / 2;
+}
+
+function rangeOf(values: readonly number[]): readonly [number, number] {
+  return [Math.min(...values), Math.max(...values)];
 }

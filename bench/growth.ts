@@ -3,15 +3,20 @@ import type { BenchRow } from "./bench-row.ts";
 import { type Cost, compareCosts, costRow } from "./compare-cost.ts";
 import { startHaproxy, startRouter, startUpstreams } from "./servers.ts";
 
-const MEMBER_COUNTS = [3, 30, 300];
-const CONNECTION_COUNTS = [32, 256, 1000];
+/** Members of the ring, with the numbers of client connections to measure over them. */
+const SIZES: readonly (readonly [memberCount: number, connectionCounts: readonly number[]])[] = [
+  [3, [32, 256, 1000]],
+  [30, [32]],
+  [300, [32]],
+];
 const ROUNDS = 3;
 
 /** How the CPU time of a proxied push grows with the members and with the clients' connections, beside HAProxy's. */
 export async function benchGrowth(context: BenchContext): Promise<readonly BenchRow[]> {
   const rows: BenchRow[] = [];
-  for (const members of MEMBER_COUNTS) rows.push(...(await benchProxying(context, members, [32])));
-  rows.push(...(await benchProxying(context, 3, CONNECTION_COUNTS)));
+  for (const [memberCount, connectionCounts] of SIZES) {
+    rows.push(...(await benchProxying(context, memberCount, connectionCounts)));
+  }
   return rows;
 }
 
