@@ -11,7 +11,7 @@ const servers: Server[] = [];
 const sockets = new Set<Socket>();
 
 /** A server that does the given thing whenever something comes in. Real bytes on a real socket. */
-async function listen(onData: (socket: Socket, data: string) => void, onConnection?: (socket: Socket) => void) {
+async function listen(onData: (socket: Socket, data: string) => unknown, onConnection?: (socket: Socket) => void) {
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.setNoDelay(true);
