@@ -31,8 +31,11 @@ await describeWithParts(["pushgateway-1.11.0", "consul"], "Pushgateways that fre
       for (const pushgateway of frozen) pushgateway.kill("SIGCONT");
       await expectAllDelivered(cluster, fault);
       expect(await cluster.metric("dynamic_sharding_failovers_total", { reason: "unresponsive" })).toBeGreaterThan(0);
-      // A frozen member that held up the others would hold up far more than one push in a hundred.
-      expect(figuresOf(unaffected(fault, cluster.load.records)).p99).toBeLessThan(GIVEN_UP_AFTER_MS);
+      // If the others waited for the frozen member too, half of their pushes would wait for longer than this.
+      const meanwhile = unaffected(fault, cluster.load.records).filter(
+        ({ startedAt }) => startedAt < fault.startedAt + GIVEN_UP_AFTER_MS,
+      );
+      expect(figuresOf(meanwhile).p90).toBeLessThan(GIVEN_UP_AFTER_MS / 2);
     },
     90_000,
   );

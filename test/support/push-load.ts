@@ -170,13 +170,22 @@ export interface PushFigures {
   readonly pushes: number;
   readonly failed: number;
   readonly p50: number;
+  readonly p90: number;
   readonly p99: number;
   readonly max: number;
 }
 
 export function figuresOf(records: readonly PushRecord[]): PushFigures {
   const latencies = Float64Array.from(records, ({ latencyMs }) => latencyMs).sort();
-  const quantile = (q: number) => latencies[Math.min(Math.floor(q * latencies.length), latencies.length - 1)] ?? 0;
+  const quantile = (share: number) =>
+    latencies[Math.min(Math.floor(share * latencies.length), latencies.length - 1)] ?? 0;
   const failed = records.filter(({ failure }) => failure !== undefined).length;
-  return { pushes: records.length, failed, p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
+  return {
+    pushes: records.length,
+    failed,
+    p50: quantile(0.5),
+    p90: quantile(0.9),
+    p99: quantile(0.99),
+    max: quantile(1),
+  };
 }
