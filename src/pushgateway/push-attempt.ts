@@ -9,8 +9,8 @@ import type { ResponseHead } from "../http/response-head.ts";
  * - `dead`: the connection was lost before an answer, and the member is gone. It may have stored the push, and lost it.
  * - `unresponsive`: neither the push nor a health probe is answered in time. The push may sit in the member's socket and be
  *   applied whenever it thaws.
- * - `dropped`: the member lives but closed the connection without an answer, twice. Pushgateway 1.11.0 does that to some
- *   pushes that it rejects.
+ * - `dropped`: the member lives but closed the connection without an answer, also when the push was sent again.
+ *   Pushgateway 1.11.0 does that to pushes that it rejects.
  * - `malformed`: the answer was cut or is not HTTP. The member has seen the push.
  * - `overloaded`: too many pushes wait for this member. It has seen nothing of this one.
  */
@@ -43,15 +43,16 @@ export interface AttemptOwner {
   readonly output: OutputBuffer;
   /** Gives the attempt a connection, now or later, through `useConnection`; or fails it. */
   connect(attempt: PushAttempt, fresh: boolean): void;
-  /** The attempt lost its connection before an answer, again: find out whether the member lives, then fail it. */
+  /** The attempt lost its connection before an answer, and cannot be repeated: find out whether the member lives, then fail it. */
   judgeLoss(attempt: PushAttempt, error: ConnectionError): void;
   /** The attempt is over. */
   release(attempt: PushAttempt): void;
 }
 
 /**
- * One push on its way to one member. A connection that is lost before an answer is replaced once: it may only have been an
- * idle one that the member closed at that moment. Pushing the same again is harmless, since a push sets values.
+ * One push on its way to one member. A connection that is lost before an answer is replaced once if the push is at hand as a
+ * whole: it may only have been an idle one that the member closed at that moment. Pushing the same again is harmless, since a
+ * push sets values.
  */
 export class PushAttempt implements ResponseReceiver {
   /** Since when the member has had the next move, on the monotonic clock; Infinity while it has not. */
@@ -62,7 +63,8 @@ export class PushAttempt implements ResponseReceiver {
   readonly #receiver: AttemptReceiver;
   readonly #owner: AttemptOwner;
   #state: "connecting" | "sent" | "answering" | "over" = "connecting";
-  #replayable = true;
+  /** Whether the request can be sent again. What follows on `writeTo` is not kept. */
+  readonly #replayable: boolean;
   #retried = false;
   /** Whether the last byte of the request has been written. */
   #finished: boolean;
@@ -71,6 +73,7 @@ export class PushAttempt implements ResponseReceiver {
     this.#request = request;
     this.#receiver = receiver;
     this.#owner = owner;
+    this.#replayable = request.isWhole;
     this.#finished = request.isWhole;
   }
 
@@ -79,8 +82,8 @@ export class PushAttempt implements ResponseReceiver {
   }
 
   start(): void {
-    // Nothing can be sent twice of a body that is streamed, so it gets a connection that cannot turn out to be stale.
-    this.#owner.connect(this, !this.#request.isWhole);
+    // What cannot be sent again gets a connection that cannot turn out to be stale.
+    this.#owner.connect(this, !this.#replayable);
   }
 
   useConnection(connection: ClientConnection): void {
@@ -96,7 +99,6 @@ export class PushAttempt implements ResponseReceiver {
 
   /** Sends more of a request that is not whole. False: wait for onDrain. */
   write(bytes: Buffer): boolean {
-    this.#replayable = false;
     const taken = this.connection?.write(bytes) ?? true;
     if (!taken) this.waitingSince = performance.now();
     return taken;

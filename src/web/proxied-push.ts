@@ -44,6 +44,8 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   #deadline = Number.POSITIVE_INFINITY;
   readonly #chunks: Buffer[] = [];
   #gatheredBytes = 0;
+  /** Of the budget. */
+  #taken = 0;
   #phase: "gathering" | "streaming" | "waiting" | "done" = "gathering";
   /** Whether the body must go out in pieces of unknown total. */
   #chunked = false;
@@ -72,9 +74,8 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     this.exchange.onDrain = () => this.#attempt?.resumeResponse();
     const { framing } = this.exchange.head;
     if (framing.kind === "length" && framing.length > this.#context.settings.maxBufferedBodyBytes)
-      this.#phase = "streaming";
-    this.exchange.receiveBody(this);
-    if (this.#phase === "streaming" && this.#attempt === undefined) this.#startStreaming();
+      this.#startStreaming();
+    if (this.#phase !== "done") this.exchange.receiveBody(this);
   }
 
   /** Gives the push up when its time is over. */
@@ -104,7 +105,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   }
 
   onAbort(reason: string): void {
-    this.#giveUp("aborted", reason);
+    this.#giveUp(this.exchange.status === 0 ? "aborted" : "refused", reason);
   }
 
   onDrain(): void {
@@ -160,20 +161,23 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   #gather(chunk: Buffer): void {
     this.#chunks.push(chunk);
     const { settings, budget } = this.#context;
-    const fits = this.#gatheredBytes + chunk.length <= settings.maxBufferedBodyBytes && budget.take(chunk.length);
-    if (fits) {
-      this.#gatheredBytes += chunk.length;
-      return;
-    }
-    this.#phase = "streaming";
-    this.#startStreaming();
+    const cost = chunk.length + CHUNK_COST_BYTES;
+    this.#gatheredBytes += chunk.length;
+    if (this.#gatheredBytes <= settings.maxBufferedBodyBytes && budget.take(cost)) this.#taken += cost;
+    else this.#startStreaming();
   }
 
   #startStreaming(): void {
+    this.#phase = "streaming";
     this.#chunked = this.exchange.head.framing.kind === "chunked";
-    this.exchange.pauseBody();
-    this.#deadline = performance.now() + this.#context.settings.requestTimeoutMs;
     this.#tryNextOwner();
+  }
+
+  /** Reads no more of the body until the member is ready for it, which must not take too long. */
+  #holdBack(): void {
+    this.#flowing = false;
+    this.#deadline = performance.now() + this.#context.settings.requestTimeoutMs;
+    this.exchange.pauseBody();
   }
 
   #stream(chunk: Buffer): void {
@@ -184,10 +188,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     this.#streamedOn = true;
     this.#chunks.length = 0;
     const framed = this.#chunked ? frameChunk(chunk) : chunk;
-    if (this.#attempt?.write(framed) !== false) return;
-    this.#flowing = false;
-    this.#deadline = performance.now() + this.#context.settings.requestTimeoutMs;
-    this.exchange.pauseBody();
+    if (this.#attempt?.write(framed) === false) this.#holdBack();
   }
 
   #tryNextOwner(failure?: AttemptFailure, detail?: string): void {
@@ -198,6 +199,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
       return;
     }
     if (failure !== undefined) this.#context.metrics.failedOver(failure);
+    if (this.#phase === "streaming") this.#holdBack();
     this.owner = owner;
     this.#attemptStartedAt = performance.now();
     const attempt = this.#context.clients.get(owner).send(this, this);
@@ -220,6 +222,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     fields.copyEndToEnd(output, connectionOptions);
     output.addText(`${this.#context.viaLine}${this.#framingLine()}\r\n`);
     for (const chunk of this.#chunks) output.addBytes(this.#chunked ? frameChunk(chunk) : chunk);
+    if (this.#chunked && this.isWhole) output.addBytes(LAST_CHUNK);
   }
 
   #framingLine(): string {
@@ -251,12 +254,15 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     this.#phase = "done";
     this.#deadline = Number.POSITIVE_INFINITY;
     this.#context.active.delete(this);
-    this.#context.budget.giveBack(this.#gatheredBytes);
+    this.#context.budget.giveBack(this.#taken);
     this.#chunks.length = 0;
     this.#held = [];
     this.#context.onDone(this, outcome, detail);
   }
 }
+
+/** Memory that a piece of a body takes beside its bytes: a client that sends byte by byte costs 240 times what it sends. */
+const CHUNK_COST_BYTES = 256;
 
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
