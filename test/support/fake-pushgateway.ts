@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { freePort } from "./free-port.ts";
 import { type ReceivedPush, RequestReader } from "./received-push.ts";
 
 /** What a fake makes of pushes. */
@@ -16,13 +17,17 @@ export interface PushScript {
 export class FakePushgateway implements AsyncDisposable {
   readonly pushes: ReceivedPush[] = [];
   script: PushScript;
-  /** Whether health checks are answered; otherwise they hang. */
-  answersProbes = true;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #answersProbes = true;
+  #hangingProbes: ReceivedPush[] = [];
   #accepted = 0;
 
-  private constructor(script: PushScript) {
+  /** host:port */
+  readonly address: string;
+
+  private constructor(address: string, script: PushScript) {
+    this.address = address;
     this.script = script;
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#accepted++;
@@ -40,15 +45,17 @@ export class FakePushgateway implements AsyncDisposable {
   }
 
   static async start(script: PushScript = {}): Promise<FakePushgateway> {
-    const fake = new FakePushgateway(script);
-    await new Promise<void>((resolve) => fake.#server.listen(0, "127.0.0.1", resolve));
+    const port = freePort();
+    const fake = new FakePushgateway(`127.0.0.1:${port}`, script);
+    await new Promise<void>((resolve) => fake.#server.listen(port, "127.0.0.1", resolve));
     return fake;
   }
 
-  get address(): string {
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new Error("Cannot tell the address: not listening");
-    return `127.0.0.1:${address.port}`;
+  /** Whether health checks are answered. Otherwise they hang until this is set. */
+  set answersProbes(answers: boolean) {
+    this.#answersProbes = answers;
+    if (!answers) return;
+    for (const probe of this.#hangingProbes.splice(0)) probe.respond(200, "OK");
   }
 
   /** Connections accepted so far, those of health checks included. */
@@ -62,6 +69,11 @@ export class FakePushgateway implements AsyncDisposable {
     return push;
   }
 
+  /** Accepts no more connections, as if it had died; those that are open stay. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
   /** Closes all connections as a server does that has had enough of idle ones. */
   closeConnections(): void {
     for (const socket of this.#sockets) socket.end();
@@ -69,7 +81,7 @@ export class FakePushgateway implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    if (this.#server.listening) await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
   #start(push: ReceivedPush): void {
@@ -81,6 +93,7 @@ export class FakePushgateway implements AsyncDisposable {
   #finish(push: ReceivedPush): void {
     push.isComplete = true;
     if (!push.head.startsWith("GET ")) (this.script.onPush ?? ((whole) => whole.respond()))(push);
-    else if (this.answersProbes) push.respond(200, "OK");
+    else if (this.#answersProbes) push.respond(200, "OK");
+    else this.#hangingProbes.push(push);
   }
 }
