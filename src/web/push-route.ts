@@ -94,12 +94,18 @@ export class PushRoute {
   }
 
   async #handOnWhenReady(exchange: HttpExchange, key: GroupingKey, mode: PushMode, startedAt: number): Promise<void> {
-    try {
-      const members = await this.#surroundings.whenReady(AbortSignal.timeout(this.#options.requestTimeoutMs));
-      this.#handOn(exchange, key, mode, members, startedAt);
-    } catch {
+    const { whenReady, log } = this.#surroundings;
+    const members = await whenReady(AbortSignal.timeout(this.#options.requestTimeoutMs)).catch(() => undefined);
+    if (members === undefined) {
       exchange.respondText(503, "Not ready: discovery has not reported any Pushgateway yet\n", ["Retry-After", "1"]);
       this.#done(mode, "unavailable", startedAt);
+      return;
+    }
+    try {
+      this.#handOn(exchange, key, mode, members, startedAt);
+    } catch (error) {
+      log.error("Cannot hand on a push; please report this", { err: error });
+      exchange.abort();
     }
   }
 
@@ -122,9 +128,10 @@ export class PushRoute {
       }
       this.#done("redirect", owner === undefined ? "unavailable" : "redirected", startedAt);
     };
+    const onAbort = () => this.#done("redirect", exchange.status === 0 ? "aborted" : "refused", startedAt);
     // Who waits for 100 Continue is told before it sends the body, and need not send it twice.
     if (exchange.head.expectsContinue) answer();
-    else exchange.receiveBody(new DiscardedBody(answer, () => this.#done("redirect", "aborted", startedAt)));
+    else exchange.receiveBody(new DiscardedBody(answer, onAbort));
   }
 
   #done(mode: PushMode, outcome: PushOutcome, startedAt: number): void {
