@@ -41,7 +41,9 @@ describe("Bun.serve", () => {
 
 test("node:http on Bun refuses a target with bytes beyond ASCII, which Pushgateway takes", async () => {
   const server = createServer((_, response) => response.end());
-  running.defer(() => server.close());
+  running.defer(() => {
+    server.close();
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const { status } = await rawRequest(`127.0.0.1:${port}`, "PUT /metrics/job/é HTTP/1.1\r\nHost: h\r\n\r\n");
