@@ -80,6 +80,10 @@ export class ReceivedPush {
   stopReading(): void {
     this.#socket.pause();
   }
+
+  goOnReading(): void {
+    this.#socket.resume();
+  }
 }
 
 /** Cuts a connection's bytes into requests. Knows just enough HTTP to read what a proxy writes, and is no part of that proxy. */
