@@ -50,14 +50,21 @@ describe("PushOwners", () => {
     expect(walked).toEqual([first, third, fourth, fifth]);
   });
 
-  test("tries no member twice, also when those that look down take pushes again", () => {
+  test("tries no member twice, also when all look down and so all take pushes again", () => {
     const order = ownersIn(setWithout([]));
     let set = setWithout([]);
     const owners = new PushOwners(() => set, PATH);
     const walked = walk(owners, (step) => {
-      set = setWithout(order.slice(0, step));
+      if (step === 1) set = setWithout(order);
     });
     expect(walked).toEqual(order);
+  });
+
+  test("gives those that look down last in a panic, but for the owner", () => {
+    const [first, second, third, fourth, fifth] = ownersIn(setWithout([])) as [string, string, string, string, string];
+    const set = setWithout([first, second, fourth]);
+    expect(set.panic).toBe(true);
+    expect(walk(new PushOwners(() => set, PATH))).toEqual([first, third, fifth, second, fourth]);
   });
 
   test("gives nobody when no member takes pushes", () => {

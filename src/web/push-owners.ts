@@ -2,7 +2,8 @@ import type { MemberSet } from "../membership/member-set.ts";
 
 /**
  * The members to try for one push: the owner of its group, then whoever would own it without those that have been tried. Each is
- * chosen when it is asked for, so that a push passes over members which others have found out of reach meanwhile.
+ * chosen when it is asked for, so that a push passes over members which others have found out of reach meanwhile. Members that
+ * look down and take pushes in a panic come last, but for the owner: a push has no time to wait for several frozen ones.
  */
 export class PushOwners {
   readonly #members: () => MemberSet | undefined;
@@ -28,9 +29,12 @@ export class PushOwners {
   #untried(members: MemberSet | undefined): string | undefined {
     this.#tried ??= new Set();
     this.#tried.add(this.#latest as string);
-    for (const { address } of members?.ownersOf(this.#canonicalPath) ?? []) {
-      if (!this.#tried.has(address)) return address;
+    let lastResort: string | undefined;
+    for (const { address, state } of members?.ownersOf(this.#canonicalPath) ?? []) {
+      if (this.#tried.has(address)) continue;
+      if (state === "active") return address;
+      lastResort ??= address;
     }
-    return undefined;
+    return lastResort;
   }
 }
