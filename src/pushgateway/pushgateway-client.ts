@@ -156,7 +156,8 @@ export class PushgatewayClient implements AttemptOwner {
   #giveUp(detail: string): void {
     this.#options.onUnreachable(this.address, detail);
     this.#closeIdle();
-    for (const attempt of [...this.#attempts]) {
+    // The queue first, so that the connections which come free open no new ones.
+    for (const attempt of [...this.#queue, ...this.#attempts]) {
       if (attempt.waitingSince < Number.POSITIVE_INFINITY)
         attempt.fail("unresponsive", `${this.address} does not answer: ${detail}`);
     }
