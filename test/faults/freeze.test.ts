@@ -19,6 +19,7 @@ await describeWithParts(["pushgateway-1.11.0", "consul"], "Pushgateways that fre
     { title: "one, members from configured servers", count: 1, options: {} },
     { title: "one, members from Consul", count: 1, options: { consul: true } },
     { title: "two at once, many clients", count: 2, options: MANY },
+    { title: "most at once, many clients", count: 3, options: MANY },
   ])(
     "cost no push, and delay only their own: $title",
     async ({ title, count, options }) => {
