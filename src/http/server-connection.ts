@@ -11,6 +11,7 @@ import { ResponseSender } from "./response-sender.ts";
 import type { HttpServerLimits } from "./server.ts";
 import {
   type BodyReceiver,
+  CLIENT_LEFT,
   type ExchangeConnection,
   HttpExchange,
   type ResponseBodyFraming,
@@ -409,7 +410,6 @@ export class ServerConnection implements ExchangeConnection {
   }
 }
 
-const CLIENT_LEFT = "The client closed the connection before the body was complete";
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Stands for a request whose head could not be read. */

@@ -2,6 +2,9 @@ import type { RequestHead } from "./request-head.ts";
 import { type HeaderList, PLAIN_TEXT, type ResponseHeaders } from "./response.ts";
 import type { ResponseHead } from "./response-head.ts";
 
+/** What onAbort is told when it was the client that went away, rather than the server that refused the body. */
+export const CLIENT_LEFT = "The client closed the connection before the body was complete";
+
 /** Takes a request's body. Exactly one of onEnd and onAbort is called, once, and nothing after it. */
 export interface BodyReceiver {
   /** The chunk may be kept. One more may come after pauseBody: what had been read by then. */

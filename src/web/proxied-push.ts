@@ -1,6 +1,11 @@
 import type { OutputBuffer } from "../http/output-buffer.ts";
 import type { ResponseHead } from "../http/response-head.ts";
-import type { BodyReceiver, HttpExchange, ResponseBodyFraming } from "../http/server-exchange.ts";
+import {
+  type BodyReceiver,
+  CLIENT_LEFT,
+  type HttpExchange,
+  type ResponseBodyFraming,
+} from "../http/server-exchange.ts";
 import type { PushOutcome, RouterMetrics } from "../metrics.ts";
 import type { AttemptFailure, AttemptReceiver, OutgoingRequest, PushAttempt } from "../pushgateway/push-attempt.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
@@ -105,7 +110,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   }
 
   onAbort(reason: string): void {
-    this.#giveUp(this.exchange.status === 0 ? "aborted" : "refused", reason);
+    this.#giveUp(abortOutcome(reason, this.exchange), reason);
   }
 
   onDrain(): void {
@@ -263,6 +268,11 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
 
 /** Memory that a piece of a body takes beside its bytes: a client that sends byte by byte costs 240 times what it sends. */
 const CHUNK_COST_BYTES = 256;
+
+/** A client that goes away may have been told 400; one that was refused has always been told. */
+export function abortOutcome(reason: string, exchange: HttpExchange): PushOutcome {
+  return reason === CLIENT_LEFT || exchange.status === 0 ? "aborted" : "refused";
+}
 
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 

@@ -6,7 +6,7 @@ import type { PushMode, PushOutcome, RouterMetrics } from "../metrics.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import { type GroupingKey, PushPathError, parsePushPath } from "../sharding/grouping-key.ts";
 import { BodyBudget } from "./body-budget.ts";
-import { ProxiedPush, type ProxyContext, type ProxySettings } from "./proxied-push.ts";
+import { abortOutcome, ProxiedPush, type ProxyContext, type ProxySettings } from "./proxied-push.ts";
 import { PushOwners } from "./push-owners.ts";
 import { pushUrl, type RoutingMode, shouldRedirect } from "./redirect.ts";
 
@@ -128,7 +128,7 @@ export class PushRoute {
       }
       this.#done("redirect", owner === undefined ? "unavailable" : "redirected", startedAt);
     };
-    const onAbort = () => this.#done("redirect", exchange.status === 0 ? "aborted" : "refused", startedAt);
+    const onAbort = (reason: string) => this.#done("redirect", abortOutcome(reason, exchange), startedAt);
     // Who waits for 100 Continue is told before it sends the body, and need not send it twice.
     if (exchange.head.expectsContinue) answer();
     else exchange.receiveBody(new DiscardedBody(answer, onAbort));
@@ -173,14 +173,14 @@ function passedHere(fields: HeaderFields, viaName: string): boolean {
 /** Reads away a body before the redirect, so that the connection lives on; but not the whole of a long one. */
 class DiscardedBody implements BodyReceiver {
   readonly #answer: () => void;
-  readonly onAbort: () => void;
+  readonly onAbort: (reason: string) => void;
   #bytes = 0;
   #answered = false;
 
-  constructor(answer: () => void, onAbort: () => void) {
+  constructor(answer: () => void, onAbort: (reason: string) => void) {
     this.#answer = answer;
-    this.onAbort = () => {
-      if (!this.#answered) onAbort();
+    this.onAbort = (reason) => {
+      if (!this.#answered) onAbort(reason);
     };
   }
 
