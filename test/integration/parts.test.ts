@@ -19,6 +19,7 @@ const EXPECTATIONS: Readonly<Record<PartName, Expectation>> = {
   prometheus: { args: ["--version"], says: /prometheus, version 2\.42\./ },
   promtool: { args: ["--version"], says: /promtool, version 2\.42\./ },
   "prometheus-2.24": { args: ["--version"], says: /prometheus, version 2\.24\./ },
+  "promtool-2.24": { args: ["--version"], says: /promtool, version 2\.24\./ },
   nginx: { args: ["-v"], says: /nginx\/1\.22\./ },
   haproxy: { args: ["-v"], says: /HAProxy version 2\.6\./ },
   wrk: { args: ["-v"], says: /wrk debian\/4\.1\.0/ },
@@ -32,6 +33,7 @@ const EXPECTATIONS: Readonly<Record<PartName, Expectation>> = {
   javac: { args: ["-version"], says: /javac \d+/ },
   curl: { args: ["--version"], says: /^curl \d+\./ },
   wget: { args: ["--version"], says: /^GNU Wget \d/ },
+  jq: { args: ["--version"], says: /^jq-1\./ },
 };
 
 for (const name of PART_NAMES) {

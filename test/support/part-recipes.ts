@@ -37,6 +37,7 @@ export const PART_RECIPES = {
   promtool: { suite: "bookworm", packages: ["prometheus"], binary: "usr/bin/promtool" },
   // The last one that Debian built with consul_sd; http_sd came with 2.28.
   "prometheus-2.24": { suite: "bullseye", packages: ["prometheus"], binary: "usr/bin/prometheus" },
+  "promtool-2.24": { suite: "bullseye", packages: ["prometheus"], binary: "usr/bin/promtool" },
   nginx: { suite: "bookworm", packages: ["nginx", "libpcre2-8-0", "libssl3", "zlib1g"], binary: "usr/sbin/nginx" },
   haproxy: {
     suite: "bookworm",
@@ -127,6 +128,12 @@ export const PART_RECIPES = {
     packages: ["wget", "libgnutls30", "libidn2-0", "libnettle8", "libhogweed6", "libpsl5", "libunistring2"],
     binary: "usr/bin/wget",
     systemCommand: "wget",
+  },
+  jq: {
+    suite: "bookworm",
+    packages: ["jq", "libjq1", "libonig5"],
+    binary: "usr/bin/jq",
+    systemCommand: "jq",
   },
 } as const satisfies Record<string, PartRecipe>;
 
