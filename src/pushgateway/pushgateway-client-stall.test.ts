@@ -110,11 +110,11 @@ describe("PushgatewayClient before a member that does not answer", () => {
   });
 
   test("gives up the pushes that wait for a connection without making them one", async () => {
-    const { server, client } = await startSilence({ maxInFlight: 1 });
-    const failures = await Promise.all([push(client), push(client), push(client)]);
-    expect(failures).toEqual(["unresponsive", "unreachable", "unreachable"]);
-    // Connections are accepted in the order in which they were made, so one for the queue would come before this.
+    const { server, client } = await startSilence({ maxInFlight: 2 });
+    const failures = await Promise.all([push(client), push(client), push(client), push(client)]);
+    expect(failures).toEqual(["unresponsive", "unresponsive", "unreachable", "unreachable"]);
+    // Connections are accepted in the order in which they were made, so those for the queue would come before this one.
     expect(await push(client)).toBe("unresponsive");
-    expect([server.pushes, server.probes, server.connections]).toEqual([2, 2, 4]);
+    expect([server.pushes, server.probes, server.connections]).toEqual([3, 2, 5]);
   });
 });
