@@ -1,6 +1,6 @@
 import type { BenchContext } from "./bench-context.ts";
-import type { BenchRow } from "./bench-row.ts";
-import { compareCosts, costRow } from "./compare-cost.ts";
+import { type BenchRow, comparisonRow } from "./bench-row.ts";
+import { compareCosts } from "./compare-cost.ts";
 import { type MeasuredServer, startAlternative, startRouter, startUpstreams } from "./servers.ts";
 
 const ALTERNATIVES = [
@@ -18,6 +18,8 @@ export async function benchAlternatives(context: BenchContext): Promise<readonly
   const [ours, ...theirs] = await compareCosts(context, servers, { connections: 32, rounds: 3 });
   return ALTERNATIVES.flatMap(({ name }, index) => {
     const cost = theirs[index];
-    return ours === undefined || cost === undefined ? [] : [costRow("proxy: CPU per push", ours, name, cost)];
+    return ours === undefined || cost === undefined
+      ? []
+      : [comparisonRow("proxy: CPU per push", "µs", ours, name, cost)];
   });
 }

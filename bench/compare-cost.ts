@@ -1,5 +1,5 @@
 import type { BenchContext } from "./bench-context.ts";
-import type { BenchRow } from "./bench-row.ts";
+import type { Samples } from "./bench-row.ts";
 import { CpuClock } from "./process-cost.ts";
 import type { MeasuredServer } from "./servers.ts";
 import { runLoad } from "./wrk.ts";
@@ -9,22 +9,19 @@ export interface CostOptions {
   readonly rounds: number;
 }
 
-/** CPU time that a server spends on one push, in microseconds: one sample for each round. */
-export type Cost = readonly number[];
-
 /** Until the code that the load runs through is compiled; a server without a JIT is merely not disadvantaged by it. */
 const WARM_UP_SECONDS = 4;
 const ROUND_SECONDS = 2;
 
 /**
  * Puts servers under full load in turns, so that whatever else the machine does meets all of them alike, and returns their
- * costs in the same order. Time on the clock is not looked at: it would measure wrk and the upstreams as well.
+ * costs in microseconds for each push, in the same order. Time on the clock is not looked at: it would measure wrk and the upstreams as well.
  */
 export async function compareCosts(
   context: BenchContext,
   servers: readonly MeasuredServer[],
   { connections, rounds }: CostOptions,
-): Promise<readonly Cost[]> {
+): Promise<readonly Samples[]> {
   using clock = new CpuClock();
   const costUs = async (server: MeasuredServer) => {
     context.signal.throwIfAborted();
@@ -44,36 +41,4 @@ export async function compareCosts(
 export async function warmUp(context: BenchContext, server: MeasuredServer, connections: number): Promise<void> {
   context.signal.throwIfAborted();
   await runLoad(server.address, { connections, seconds: WARM_UP_SECONDS });
-}
-
-/**
- * The cost beside a peer's from the same rounds. The ratio is the median of the rounds' own ratios, so that a round in which the
- * machine was busy counts little. `highestRatio` is the target.
- */
-export function costRow(name: string, ours: Cost, peer: string, theirs: Cost, highestRatio?: number): BenchRow {
-  const ratio = median(ours.map((cost, round) => cost / (theirs[round] ?? Number.NaN)));
-  const target =
-    highestRatio === undefined ? {} : { target: `<= ${highestRatio}x ${peer}`, met: ratio <= highestRatio };
-  return {
-    name,
-    value: median(ours),
-    unit: "µs",
-    range: rangeOf(ours),
-    peer,
-    peerValue: median(theirs),
-    peerRange: rangeOf(theirs),
-    ratio,
-    ...target,
-  };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (index: number) => sorted[index] ?? Number.NaN;
-  const last = sorted.length - 1;
-  return (at(Math.floor(last / 2)) + at(Math.ceil(last / 2))) / 2;
-}
-
-function rangeOf(values: readonly number[]): readonly [number, number] {
-  return [Math.min(...values), Math.max(...values)];
 }

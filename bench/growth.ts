@@ -1,6 +1,6 @@
 import type { BenchContext } from "./bench-context.ts";
-import type { BenchRow } from "./bench-row.ts";
-import { type Cost, compareCosts, costRow } from "./compare-cost.ts";
+import { type BenchRow, comparisonRow, type Samples } from "./bench-row.ts";
+import { compareCosts } from "./compare-cost.ts";
 import { startHaproxy, startRouter, startUpstreams } from "./servers.ts";
 
 /** Members of the ring, with the numbers of client connections to measure over them. */
@@ -33,8 +33,8 @@ async function benchProxying(
     const name = `growth: CPU per push, ${memberCount} members, ${connections} connections`;
     context.progress(name);
     const costs = await compareCosts(context, [router, haproxy], { connections, rounds: ROUNDS });
-    const [ours, theirs] = costs as [Cost, Cost];
-    rows.push(costRow(name, ours, "HAProxy", theirs));
+    const [ours, theirs] = costs as [Samples, Samples];
+    rows.push(comparisonRow(name, "µs", ours, "HAProxy", theirs));
   }
   return rows;
 }

@@ -1,13 +1,14 @@
 import type { BenchContext } from "./bench-context.ts";
-import type { BenchRow } from "./bench-row.ts";
-import { type Cost, compareCosts, costRow } from "./compare-cost.ts";
+import { type BenchRow, comparisonRow, type Samples, withTargetRatio } from "./bench-row.ts";
+import { compareCosts } from "./compare-cost.ts";
 import { type MeasuredServer, startHaproxy, startNginxProxy, startRouter, startUpstreams } from "./servers.ts";
 import { type LoadResult, runLoad } from "./wrk.ts";
 
 const CONNECTIONS = 32;
 /** Pushes a second at which latencies are compared: busy, but far from full load. */
 const MODERATE_RATE = 2_000;
-const LATENCY_SECONDS = 4;
+const LATENCY_ROUNDS = 3;
+const LATENCY_ROUND_SECONDS = 2;
 
 /** CPU time of a proxied push and latency under moderate load, beside nginx's and HAProxy's. */
 export async function benchProxy(context: BenchContext): Promise<readonly BenchRow[]> {
@@ -16,12 +17,12 @@ export async function benchProxy(context: BenchContext): Promise<readonly BenchR
   await using nginx = await startNginxProxy(upstreams.members);
   await using haproxy = await startHaproxy(upstreams.members);
   const costs = await compareCosts(context, [router, nginx, haproxy], { connections: CONNECTIONS, rounds: 5 });
-  const [ours, nginxCost, haproxyCost] = costs as [Cost, Cost, Cost];
-  const rows = [
-    costRow("proxy: CPU per push", ours, "HAProxy", haproxyCost, 1.5),
-    costRow("proxy: CPU per push", ours, "nginx", nginxCost),
+  const [ours, ofNginx, ofHaproxy] = costs as [Samples, Samples, Samples];
+  return [
+    withTargetRatio(comparisonRow("proxy: CPU per push", "µs", ours, "HAProxy", ofHaproxy), 1.5),
+    comparisonRow("proxy: CPU per push", "µs", ours, "nginx", ofNginx),
+    ...(await compareLatencies(context, router, haproxy)),
   ];
-  return [...rows, ...(await compareLatencies(context, router, haproxy))];
 }
 
 async function compareLatencies(
@@ -29,19 +30,21 @@ async function compareLatencies(
   router: MeasuredServer,
   haproxy: MeasuredServer,
 ): Promise<readonly BenchRow[]> {
-  const latency = (server: MeasuredServer) => {
+  const load = { connections: CONNECTIONS, seconds: LATENCY_ROUND_SECONDS, rate: MODERATE_RATE };
+  const ours: LoadResult[] = [];
+  const theirs: LoadResult[] = [];
+  for (let round = 0; round < LATENCY_ROUNDS; round++) {
     context.signal.throwIfAborted();
-    return runLoad(server.address, { connections: CONNECTIONS, seconds: LATENCY_SECONDS, rate: MODERATE_RATE });
-  };
-  const ours = await latency(router);
-  const theirs = await latency(haproxy);
-  const row = (quantile: string, ofResult: (result: LoadResult) => number): BenchRow => ({
-    name: `proxy: ${quantile} latency at ${MODERATE_RATE} pushes/s`,
-    value: ofResult(ours),
-    unit: "µs",
-    peer: "HAProxy",
-    peerValue: ofResult(theirs),
-    ratio: ofResult(ours) / ofResult(theirs),
-  });
+    ours.push(await runLoad(router.address, load));
+    theirs.push(await runLoad(haproxy.address, load));
+  }
+  const row = (quantile: string, of: (result: LoadResult) => number) =>
+    comparisonRow(
+      `proxy: ${quantile} latency at ${MODERATE_RATE} pushes/s`,
+      "µs",
+      ours.map(of),
+      "HAProxy",
+      theirs.map(of),
+    );
   return [row("median", ({ p50Us }) => p50Us), row("99 %", ({ p99Us }) => p99Us)];
 }

@@ -8,7 +8,7 @@ import { benchAlternatives } from "./alternatives.ts";
 import type { BenchContext } from "./bench-context.ts";
 import type { BenchRow } from "./bench-row.ts";
 import { benchGrowth } from "./growth.ts";
-import { type Busyness, describeMachine, measureBusyness } from "./machine.ts";
+import { type Busyness, describeMachine, type Machine, measureBusyness } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchProxy } from "./proxy.ts";
 import { benchRedirect } from "./redirect.ts";
@@ -27,6 +27,8 @@ const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Promise<rea
 /** A machine that is busier than this before a benchmark begins makes its figures doubtful. */
 const QUIET_SHARE = 0.1;
 
+const EXIT_FAILURE = 1;
+
 interface Results {
   readonly rows: readonly BenchRow[];
   /** By benchmark: why there are no rows of it. */
@@ -36,18 +38,21 @@ interface Results {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { only: { type: "string" }, json: { type: "boolean" } } });
-  const names = chosenBenchmarks(values.only);
+  const options = readOptions(args);
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
   }
   const progress = (text: string) => console.error(`bench: ${text}`);
   const machine = describeMachine();
-  const results = await runAll(names, { signal: interrupted.signal, progress });
-  if (values.json === true) console.log(JSON.stringify({ machine, ...results }, null, 2));
-  else console.log(renderReport(machine, results));
-  return Object.keys(results.failures).length === 0 ? 0 : 1;
+  const results = await runAll(options.names, { signal: interrupted.signal, progress });
+  console.log(options.json ? JSON.stringify({ machine, ...results }, null, 2) : renderReport(machine, results));
+  return Object.keys(results.failures).length === 0 ? 0 : EXIT_FAILURE;
+}
+
+function readOptions(args: readonly string[]): { readonly names: readonly string[]; readonly json: boolean } {
+  const { values } = parseArgs({ args: [...args], options: { only: { type: "string" }, json: { type: "boolean" } } });
+  return { names: chosenBenchmarks(values.only), json: values.json ?? false };
 }
 
 function chosenBenchmarks(only: string | undefined): readonly string[] {
@@ -63,24 +68,24 @@ async function runAll(names: readonly string[], context: BenchContext): Promise<
   const failures: Record<string, string> = {};
   const busyness: Record<string, Busyness> = {};
   for (const name of names) {
-    if (context.signal.aborted) failures[name] = String(context.signal.reason);
-    else
-      try {
-        busyness[name] = await measureBusyness();
-        context.progress(name);
-        rows.push(...((await BENCHMARKS[name]?.(context)) ?? []));
-      } catch (error) {
-        failures[name] = error instanceof Error ? error.message : String(error);
-      }
+    try {
+      context.signal.throwIfAborted();
+      busyness[name] = await measureBusyness();
+      context.progress(name);
+      rows.push(...((await BENCHMARKS[name]?.(context)) ?? []));
+    } catch (error) {
+      failures[name] = describe(error);
+    }
   }
   return { rows, failures, busyness };
 }
 
-function renderReport(machine: ReturnType<typeof describeMachine>, { rows, failures, busyness }: Results): string {
+function renderReport(machine: Machine, { rows, failures, busyness }: Results): string {
   const { processor, cores, bun, date } = machine;
   const levels = Object.values(busyness);
   const share = Math.max(...levels.map((level) => level.share));
   const load = Math.max(...levels.map((level) => level.load));
+  const count = (met: boolean) => rows.filter((row) => row.met === met).length;
   const state = `${percent(share)} busy with other things at most, load average up to ${load.toFixed(2)}`;
   return [
     renderTable(rows),
@@ -90,7 +95,7 @@ function renderReport(machine: ReturnType<typeof describeMachine>, { rows, failu
       ? ["WARNING: the machine is busy: costs are too high, and noisy. Ratios suffer less."]
       : []),
     ...Object.entries(failures).map(([name, reason]) => `NOT MEASURED: ${name}: ${reason}`),
-    `Targets: ${rows.filter(({ met }) => met === true).length} met, ${rows.filter(({ met }) => met === false).length} missed.`,
+    `Targets: ${count(true)} met, ${count(false)} missed.`,
   ].join("\n");
 }
 
@@ -98,4 +103,13 @@ function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(describe(error));
+  process.exitCode = EXIT_FAILURE;
+}

@@ -40,9 +40,12 @@ class PeerServer extends ServerProcess implements MeasuredServer {
 /** The router as users run it, with the settings that it has by default. */
 export async function startRouter(mode: "proxy" | "redirect", members: readonly string[]): Promise<MeasuredServer> {
   const config = { pushgateway: { servers: members }, routing: { mode } };
+  const expected = mode === "redirect" ? STATUS_OF_REDIRECTED_PUSH : STATUS_OF_PROXIED_PUSH;
   const router = await startRouterProcess({ config, logLevel: "warn" });
-  await expectPush(router.address, mode === "redirect" ? STATUS_OF_REDIRECTED_PUSH : STATUS_OF_PROXIED_PUSH);
-  return router;
+  const status = await statusOfPush(router.address);
+  if (status === expected) return router;
+  await router.stop();
+  throw new Error(`Cannot measure the router in mode "${mode}": it answers a push with ${status}, not ${expected}`);
 }
 
 /** A server written for comparison: a module of alternatives/, on the Bun that runs this. */
@@ -155,11 +158,6 @@ http {
 async function start(server: PeerServer): Promise<PeerServer> {
   await server.start();
   return server;
-}
-
-async function expectPush(address: string, expected: number): Promise<void> {
-  const status = await statusOfPush(address);
-  if (status !== expected) throw new Error(`Cannot measure "${address}": it answers ${status}, not ${expected}`);
 }
 
 async function statusOfPush(address: string): Promise<number> {
