@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { OutputBuffer } from "../http/output-buffer.ts";
 import { PushgatewayClient, type PushgatewayClientOptions } from "./pushgateway-client.ts";
 
-const STALL_MS = 100;
+const STALL_MS = 250;
 
 /** A server that takes connections and requests and never answers, as a frozen one does. */
 class SilentServer {
