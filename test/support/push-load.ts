@@ -27,8 +27,8 @@ const SHORT_LIVED_EVERY = 8;
 
 /**
  * Clients that push at a constant rate, whether or not answers come, and remember what they were told. Each group has one client,
- * which waits for its answer before it pushes again, as real ones do; when its turn comes too early the next free one pushes
- * in its place. Half of the clients use PUT and half POST, and all give their labels in changing order.
+ * which waits for its answer before it pushes again, as real ones do; the client that has rested longest pushes next, and a turn
+ * for which no client is free is missed. Half of the clients use PUT and half POST, and all give their labels in changing order.
  */
 export class PushLoad implements AsyncDisposable {
   readonly #options: PushLoadOptions;
