@@ -92,7 +92,7 @@ await describeWithParts(["pushgateway-1.11.0"], "Failing over", () => {
     const { router, path, order } = await startCluster();
     const [owner, next] = order;
     await router.push(path);
-    owner.kill("SIGSTOP");
+    await owner.freeze();
     const pushes = [router.push(path, "x 2\n"), router.push(`${path}/y/1`, "x 2\n")];
     await waitFor("the owner to have it", async () => {
       const metrics = await router.metrics();
@@ -108,7 +108,7 @@ await describeWithParts(["pushgateway-1.11.0"], "Failing over", () => {
     const { router, path, order } = cluster;
     const [owner, next, other] = order;
     const otherPath = await router.pathOwnedBy(other.address);
-    owner.kill("SIGSTOP");
+    await owner.freeze();
     const latencies: number[] = [];
     let othersMeanwhile = 0;
     const saved = Promise.all(Array.from({ length: 50 }, () => router.push(path, "x 2\n"))).finally(() => {
@@ -133,8 +133,8 @@ await describeWithParts(["pushgateway-1.11.0"], "Failing over", () => {
   test("comes in time also when the first two members are frozen", async () => {
     const cluster = await startCluster();
     const { router, path, order } = cluster;
-    order[0].kill("SIGSTOP");
-    order[1].kill("SIGSTOP");
+    await order[0].freeze();
+    await order[1].freeze();
     expect((await router.push(path)).status).toBe(200);
     expect(await holds(order[2], "a")).toBe(true);
     order[0].kill("SIGCONT");

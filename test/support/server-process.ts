@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ChildOptions, ChildProcess } from "./child-process.ts";
@@ -62,9 +62,21 @@ export class ServerProcess implements AsyncDisposable {
     }
   }
 
-  /** Sends a signal: SIGKILL for a crash, SIGSTOP and SIGCONT for a freeze. */
+  /** Sends a signal: SIGKILL for a crash, SIGCONT for the end of a freeze. */
   kill(signal: NodeJS.Signals): void {
     this.#running().kill(signal);
+  }
+
+  /** Stops the process where it stands and returns once all of it stands. SIGCONT has it go on. */
+  async freeze(): Promise<void> {
+    this.kill("SIGSTOP");
+    const threads = `/proc/${this.pid}/task`;
+    await waitFor(`${this.#spec.name} to stand still`, async () => {
+      const ids = await readdir(threads);
+      const stats = await Promise.all(ids.map((id) => readFile(`${threads}/${id}/stat`, "utf8")));
+      // The state follows the name, which ends with the last parenthesis (proc(5)).
+      return stats.every((stat) => stat.slice(stat.lastIndexOf(")")).startsWith(") T"));
+    });
   }
 
   /** The exit code or the signal that ended the server. */
