@@ -1,0 +1,276 @@
+import type { ByteString } from "../sharding/byte-string.ts";
+import { isValidUtf8 } from "../sharding/byte-string.ts";
+import type { GroupingKey } from "../sharding/grouping-key.ts";
+import { findInconsistencies, joinProblems } from "./consistency.ts";
+import { describeMetric } from "./describe-metric.ts";
+import { FamilyIndex, type OwnFamily } from "./family-index.ts";
+import { formatGoFloat } from "./go-float.ts";
+import type { MetricFamily, StoredFamily } from "./model.ts";
+import { GroupLabels } from "./series-labels.ts";
+import { storeFamilies } from "./store-families.ts";
+import { Tombstones } from "./tombstones.ts";
+
+/** The name of the gauge that holds the time of a group's last accepted push. A body cannot set it. */
+export const PUSH_TIME = "push_time_seconds";
+/** The name of the gauge that holds the time of a group's last refused push, 0 for none. A body cannot set it. */
+export const PUSH_FAILURE_TIME = "push_failure_time_seconds";
+
+/** What is stored under one grouping key. A change makes a new one. */
+export interface Group {
+  /** Identifies the grouping key in its store. */
+  readonly id: string;
+  readonly labels: GroupLabels;
+  /** Sorted by name, without the two push times. */
+  readonly families: readonly StoredFamily[];
+  /** Unix time of the last accepted push in seconds; 0 when there was none. */
+  readonly pushTime: number;
+  /** Unix time of the last refused push in seconds; 0 when there was none. */
+  readonly pushFailureTime: number;
+  /** The value of the store's version when this was stored. */
+  readonly version: number;
+}
+
+/** A push that is refused, with Pushgateway's reason. The failure is recorded in the group where that does no harm. */
+export class PushRejectedError extends Error {
+  override readonly name = "PushRejectedError";
+}
+
+export interface GroupStoreOptions {
+  /** --push.enable-utf8-names: any UTF-8 may name a label. */
+  readonly utf8Names: boolean;
+  /** Metric names that the server exposes beside the store. */
+  readonly ownFamilies: readonly OwnFamily[];
+}
+
+/** What changed after some version of a store. */
+export interface Changes {
+  /** In the order of their versions. */
+  readonly groups: readonly Group[];
+  /** Groups that are no more, by their labels. */
+  readonly deleted: readonly GroupLabels[];
+  /** False when deletions of that time are forgotten: then only a comparison with all groups finds what is gone. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * The groups of a Pushgateway. Each operation takes time in proportion to the push and the group, however many groups there
+ * are. What is stored can always be exposed: a push that does not fit with the others is refused and stored nowhere.
+ *
+ * Differs from Pushgateway in one thing: a push whose very group cannot be exposed (its key differs from another one in
+ * `instance=""` only, or a value is not UTF-8) leaves nothing behind, where Pushgateway would refuse every later push.
+ */
+export class GroupStore {
+  readonly #groups = new Map<string, Group>();
+  readonly #index: FamilyIndex;
+  readonly #utf8Names: boolean;
+  readonly #tombstones = new Tombstones();
+  #version = 0;
+
+  constructor(options: GroupStoreOptions) {
+    this.#index = new FamilyIndex(options.ownFamilies);
+    this.#utf8Names = options.utf8Names;
+  }
+
+  /** Grows with each change of any group, refused pushes that are recorded included. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  /** For the expositions, which go through the families of all groups. */
+  get index(): FamilyIndex {
+    return this.#index;
+  }
+
+  /**
+   * PUT: the group holds these families and no others. Without any it still has its push times.
+   *
+   * @throws PushRejectedError
+   */
+  replace(key: GroupingKey, families: readonly MetricFamily[], now: number): void {
+    this.#push(key, families, now, false);
+  }
+
+  /**
+   * POST: like `replace`, but families of other names stay as they are.
+   *
+   * @throws PushRejectedError
+   */
+  update(key: GroupingKey, families: readonly MetricFamily[], now: number): void {
+    this.#push(key, families, now, true);
+  }
+
+  /**
+   * Stores a group with the push times that it had elsewhere, in the place of whatever is here under its key.
+   *
+   * @throws PushRejectedError and then records nothing.
+   */
+  putWithPushTime(
+    key: GroupingKey,
+    families: readonly MetricFamily[],
+    pushTime: number,
+    pushFailureTime: number,
+  ): void {
+    const { id, labels, known } = this.#find(key);
+    const after = this.#check(id, labels, known, families, pushTime, false);
+    this.#store({ id, labels, families: after, pushTime, pushFailureTime }, known);
+  }
+
+  /** Whether there was such a group. */
+  delete(key: GroupingKey): boolean {
+    const group = this.get(key);
+    if (group === undefined) return false;
+    this.#index.replace(group.id, group.families, []);
+    this.#index.removeGroup(group.labels);
+    this.#groups.delete(group.id);
+    this.#tombstones.add(group.id, group.labels, ++this.#version);
+    return true;
+  }
+
+  /** Deletes the group unless a push after `pushTime` (Unix time in seconds) was accepted; whether it is gone now. */
+  deleteIfNotNewer(key: GroupingKey, pushTime: number): boolean {
+    const group = this.get(key);
+    if (group === undefined) return true;
+    return group.pushTime <= pushTime && this.delete(key);
+  }
+
+  /** Deletes all groups. */
+  wipe(): void {
+    for (const group of this.#groups.values()) {
+      this.#index.replace(group.id, group.families, []);
+      this.#index.removeGroup(group.labels);
+    }
+    this.#groups.clear();
+    this.#tombstones.forgetUpTo(++this.#version);
+  }
+
+  get(key: GroupingKey): Group | undefined {
+    return this.#groups.get(idOf(key));
+  }
+
+  /** In the order in which the groups came. */
+  groups(): Iterable<Group> {
+    return this.#groups.values();
+  }
+
+  /** What a reader who knew all at `version` has to learn. Takes time in proportion to the number of groups. */
+  changedSince(version: number): Changes {
+    const groups = [...this.#groups.values()].filter((group) => group.version > version);
+    groups.sort((a, b) => a.version - b.version);
+    return { groups, ...this.#tombstones.since(version) };
+  }
+
+  #push(key: GroupingKey, families: readonly MetricFamily[], now: number, keepOthers: boolean): void {
+    const { id, labels, known } = this.#find(key);
+    const pushFailureTime = known?.pushFailureTime ?? 0;
+    let after: readonly StoredFamily[];
+    try {
+      after = this.#check(id, labels, known, families, now, keepOthers);
+    } catch (error) {
+      if (error instanceof PushRejectedError) this.#recordFailure(id, labels, known, now);
+      throw error;
+    }
+    this.#store({ id, labels, families: after, pushTime: now, pushFailureTime }, known);
+  }
+
+  /** What the group will hold. */
+  #check(
+    id: string,
+    labels: GroupLabels,
+    known: Group | undefined,
+    families: readonly MetricFamily[],
+    now: number,
+    keepOthers: boolean,
+  ): readonly StoredFamily[] {
+    refuseUnfitFamilies(families);
+    if (known === undefined) this.#refuseUnfitGroup(id, labels);
+    const pushed = storeFamilies(families.filter(isOfBody), labels, now);
+    const kept = keepOthers && known !== undefined ? mergeFamilies(known.families, pushed) : pushed;
+    const after = kept.filter(hasMetrics);
+    const change = { id, pushed: pushed.filter(hasMetrics), after };
+    const problems = findInconsistencies(change, this.#index, this.#utf8Names);
+    if (problems.length > 0) throw new PushRejectedError(joinProblems(problems));
+    return after;
+  }
+
+  #refuseUnfitGroup(id: string, labels: GroupLabels): void {
+    const problem = this.#groupProblem(id, labels);
+    if (problem === undefined) return;
+    const metric = describeMetric("gauge", { labels: labels.labels, value: 0 });
+    throw new PushRejectedError(`collected metric "${PUSH_TIME}" { ${metric}} ${problem}`);
+  }
+
+  #groupProblem(id: string, labels: GroupLabels): string | undefined {
+    const holder = this.#index.holderOfPushTimes(labels);
+    if (holder !== undefined && holder !== id) return "was collected before with the same name and label values";
+    return isValidUtf8(labels.labelsText) ? undefined : "has a label whose value is not utf8";
+  }
+
+  #recordFailure(id: string, labels: GroupLabels, known: Group | undefined, now: number): void {
+    if (known === undefined && this.#groupProblem(id, labels) !== undefined) return;
+    const { families = [], pushTime = 0 } = known ?? {};
+    this.#store({ id, labels, families, pushTime, pushFailureTime: now }, known);
+  }
+
+  #store(group: Omit<Group, "version">, known: Group | undefined): void {
+    this.#index.replace(group.id, known?.families ?? [], group.families);
+    if (known === undefined) {
+      this.#index.addGroup(group.id, group.labels);
+      this.#tombstones.remove(group.id);
+    }
+    this.#groups.set(group.id, { ...group, version: ++this.#version });
+  }
+
+  #find(key: GroupingKey): { id: string; labels: GroupLabels; known: Group | undefined } {
+    const id = idOf(key);
+    const known = this.#groups.get(id);
+    // The ID that is stored, so that all that refers to the group shares one string.
+    return { id: known?.id ?? id, labels: known?.labels ?? new GroupLabels(key), known };
+  }
+}
+
+/** The lines of the two push times of a group, without HELP and TYPE. */
+export function formatPushTime(name: typeof PUSH_TIME | typeof PUSH_FAILURE_TIME, group: Group): ByteString {
+  const time = name === PUSH_TIME ? group.pushTime : group.pushFailureTime;
+  return `${name}{${group.labels.labelsText}} ${formatGoFloat(time)}\n`;
+}
+
+/** No byte of UTF-8 is the separator, and of what is not UTF-8 nothing is stored. */
+function idOf(key: GroupingKey): string {
+  let id = key.job;
+  for (const { name, value } of key.labels) id += `\xff${name}\xff${value}`;
+  return id;
+}
+
+function isOfBody({ name }: MetricFamily): boolean {
+  return name !== PUSH_TIME && name !== PUSH_FAILURE_TIME;
+}
+
+function hasMetrics({ metrics }: StoredFamily): boolean {
+  return metrics.length > 0;
+}
+
+function refuseUnfitFamilies(families: readonly MetricFamily[]): void {
+  for (const { name, metrics } of families) {
+    if (name === "" || !isValidUtf8(name)) throw new PushRejectedError("MetricFamily has no valid name");
+    if (metrics.some(({ timestampMs }) => timestampMs !== undefined)) {
+      throw new PushRejectedError("pushed metrics must not have timestamps");
+    }
+  }
+}
+
+/** Those that are stored but for the names that are pushed, and those pushed; both and the result sorted by name. */
+function mergeFamilies(stored: readonly StoredFamily[], pushed: readonly StoredFamily[]): readonly StoredFamily[] {
+  const merged: StoredFamily[] = [];
+  let next = 0;
+  for (const old of stored) {
+    while (next < pushed.length && (pushed[next] as StoredFamily).name < old.name) {
+      merged.push(pushed[next++] as StoredFamily);
+    }
+    if (pushed[next]?.name !== old.name) merged.push(old);
+  }
+  return merged.concat(pushed.slice(next));
+}

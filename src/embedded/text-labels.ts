@@ -1,0 +1,52 @@
+import { type ByteString, decodeUtf8 } from "../sharding/byte-string.ts";
+import type { LabelPairs } from "./model.ts";
+
+const LEGACY_METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+const LEGACY_LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+const TO_ESCAPE = /[\\\n"]/;
+
+const ILLEGAL_CHARACTER = /[^a-zA-Z0-9_:]/gu;
+
+/** The name as the text format 0.0.4 can show it, with underscores for what it cannot. Several names may look alike so. */
+export function exposedName(name: ByteString): ByteString {
+  return LEGACY_METRIC_NAME.test(name) ? name : toUnderscores(name);
+}
+
+/** `labelsText` as the text format 0.0.4 can show it, with underscores in names like those of `exposedName`. */
+export function exposedLabels(labels: LabelPairs, labelsText: ByteString): ByteString {
+  if (!labelsText.startsWith('"') && !labelsText.includes(',"')) return labelsText;
+  const exposed = labels.map((part, index) =>
+    index % 2 === 1 || isLegacyLabelName(part) ? part : toUnderscores(part).replaceAll(":", "_"),
+  );
+  return formatLabels(exposed);
+}
+
+function toUnderscores(name: ByteString): ByteString {
+  const text = decodeUtf8(name).replaceAll(ILLEGAL_CHARACTER, "_");
+  return /^[0-9]/.test(text) ? `_${text.slice(1)}` : text;
+}
+
+export function isLegacyLabelName(name: ByteString): boolean {
+  return LEGACY_LABEL_NAME.test(name);
+}
+
+/** The text between the braces of a line, without a comma at the end. Names that the format 0.0.4 does not know are quoted. */
+export function formatLabels(labels: LabelPairs): ByteString {
+  let text = "";
+  for (let i = 0; i < labels.length; i += 2) {
+    const name = labels[i] as ByteString;
+    if (i > 0) text += ",";
+    text += `${isLegacyLabelName(name) ? name : `"${escapeQuoted(name)}"`}="${escapeQuoted(labels[i + 1] as ByteString)}"`;
+  }
+  return text;
+}
+
+function escapeQuoted(value: ByteString): ByteString {
+  if (!TO_ESCAPE.test(value)) return value;
+  return value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
+}
+
+export function escapeHelp(help: ByteString): ByteString {
+  if (!TO_ESCAPE.test(help)) return help;
+  return help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
