@@ -102,6 +102,15 @@ export class RawConnection implements AsyncDisposable {
     this.#socket.end();
   }
 
+  /** Reads nothing more, so that the other side is held back, until `resume`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Drops the connection with a reset, as a crashed client does. */
   abort(): void {
     this.#socket.resetAndDestroy();
