@@ -32,11 +32,11 @@ await describeWithParts(["pushgateway-1.11.0", "consul"], "Pushgateways that fre
       for (const pushgateway of frozen) pushgateway.kill("SIGCONT");
       await expectAllDelivered(cluster, fault);
       expect(await cluster.metric("dynamic_sharding_failovers_total", { reason: "unresponsive" })).toBeGreaterThan(0);
-      // If the others waited for the frozen member too, half of their pushes would wait for longer than this.
+      // If the others had to wait with the frozen member's, half of them would wait for twice as long as this and more.
       const meanwhile = unaffected(fault, cluster.load.records).filter(
         ({ startedAt }) => startedAt < fault.startedAt + GIVEN_UP_AFTER_MS,
       );
-      expect(figuresOf(meanwhile).p90).toBeLessThan(GIVEN_UP_AFTER_MS / 2);
+      expect(figuresOf(meanwhile).p50).toBeLessThan(GIVEN_UP_AFTER_MS / 4);
     },
     90_000,
   );

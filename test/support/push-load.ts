@@ -170,7 +170,6 @@ export interface PushFigures {
   readonly pushes: number;
   readonly failed: number;
   readonly p50: number;
-  readonly p90: number;
   readonly p99: number;
   readonly max: number;
 }
@@ -184,7 +183,6 @@ export function figuresOf(records: readonly PushRecord[]): PushFigures {
     pushes: records.length,
     failed,
     p50: quantile(0.5),
-    p90: quantile(0.9),
     p99: quantile(0.99),
     max: quantile(1),
   };
