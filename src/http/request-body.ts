@@ -29,10 +29,6 @@ export class RequestBody implements BodySink {
     return this.#receiver !== undefined && !this.#paused;
   }
 
-  get isPaused(): boolean {
-    return this.#paused;
-  }
-
   start(receiver: BodyReceiver): void {
     if (this.#started) throw new Error("Cannot receive a request body: it is being received, or has been");
     this.#started = true;

@@ -97,8 +97,7 @@ export class ServerConnection implements ExchangeConnection {
   /** The client has sent its last byte. It may still wait for the answer. */
   onEnd(): void {
     this.#clientEnded = true;
-    if (this.#phase === "lingering") this.#end();
-    else this.#pump();
+    this.#pump();
   }
 
   onClose(): void {
@@ -400,9 +399,9 @@ export class ServerConnection implements ExchangeConnection {
     }
   }
 
-  /** Holds back a client that sends ahead of what is read: the bytes wait in the socket, not in memory. */
+  /** Holds back a client that sends ahead of what is used: the bytes wait in the socket, not in memory. */
   #adjustReading(): void {
-    const isHeldBack = this.#phase === "exchange" && (this.#unread !== undefined || this.#body?.isPaused === true);
+    const isHeldBack = this.#phase === "exchange" && this.#unread !== undefined;
     if (isHeldBack !== this.#reading) return;
     this.#reading = !isHeldBack;
     if (isHeldBack) this.#socket.pause();

@@ -347,6 +347,24 @@ describe("HttpServer, long bodies", () => {
     }
   }, 20_000);
 
+  test.each<[string, string]>([
+    ["the body before the handler asks for it", request("PUT", "/", undefined, `Content-Length: ${length}`)],
+    ["what lies behind a request that has not been answered", request("GET", "/")],
+  ])("keeps no more than a piece or two of %s", async (_what, head) => {
+    let handled = 0;
+    await using server = new TestServer(() => handled++);
+    const socket = connect({ host: "127.0.0.1", port: server.http.port });
+    try {
+      socket.on("error", () => {});
+      socket.write(head);
+      await waitFor("the request", () => handled === 1);
+      for (let i = 0; i < 50; i++) socket.write(Buffer.alloc(MIB));
+      expect(await waitUntilSteady(() => socket.writableLength)).toBeGreaterThan(20 * MIB);
+    } finally {
+      socket.destroy();
+    }
+  });
+
   test("sends to a slow reader no faster than it reads", async () => {
     const chunk = randomBytes(MIB / 4);
     let written = 0;
@@ -383,6 +401,29 @@ describe("HttpServer, long bodies", () => {
       socket.destroy();
     }
   }, 20_000);
+
+  test("does not tell of a drain when nothing was kept back, though Bun does when reading goes on", async () => {
+    let drains = 0;
+    const exchanges: HttpExchange[] = [];
+    await using server = new TestServer((exchange) => {
+      exchanges.push(exchange);
+      exchange.onDrain = () => drains++;
+      begin(exchange, "unknown-length");
+      exchange.receiveBody(new RecordingReceiver());
+      exchange.pauseBody();
+    });
+    await using client = await RawConnection.open(server.address);
+    await client.write(request("PUT", "/", undefined, "Content-Length: 5"));
+    const exchange = await waitFor("the request", () => exchanges[0]);
+    await client.write("he");
+    await settle();
+    exchange.resumeBody();
+    await client.write("llo");
+    await settle();
+    exchange.end();
+    expect((await client.readResponse()).text()).toBe("");
+    expect(drains).toBe(0);
+  });
 
   test("hands a body of very many small chunks on in few pieces", async () => {
     const { handle, receivers } = collecting();

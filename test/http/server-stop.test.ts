@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { HttpExchange } from "../../src/http/server-exchange.ts";
 import { RawConnection } from "../support/raw-http.ts";
+import { runCommand } from "../support/run-command.ts";
 import { waitFor } from "../support/wait-for.ts";
-import { echo, RecordingReceiver, request, settle, TestServer } from "./http-fixture.ts";
+import { begin, echo, RecordingReceiver, request, settle, TestServer } from "./http-fixture.ts";
 
 const NEVER_MS = 60_000;
 
@@ -34,6 +35,24 @@ describe("HttpServer.stop()", () => {
     client.end();
     await stopped;
     expect(server.http.connectionCount).toBe(0);
+  });
+
+  test("closes behind an answer that had begun, and promised nothing, before it was called", async () => {
+    const exchanges: HttpExchange[] = [];
+    await using server = new TestServer((exchange) => {
+      exchanges.push(exchange);
+      begin(exchange, { length: 10 });
+      exchange.write(Buffer.from("begun"));
+    });
+    await using client = await RawConnection.open(server.address);
+    await client.write(request("GET", "/"));
+    const exchange = await waitFor("the request", () => exchanges[0]);
+    const stopped = server.http.stop(NEVER_MS);
+    exchange.write(Buffer.from("ended"));
+    exchange.end();
+    await stopped;
+    expect((await client.readResponse()).text()).toBe("begunended");
+    expect(await client.ending()).toBe("closed");
   });
 
   test("lets a head that is under way come to its end", async () => {
@@ -97,5 +116,17 @@ describe("HttpServer.stop()", () => {
     await first;
     await server.http.stop(NEVER_MS);
     expect(await client.ending()).toBe("reset");
+  });
+
+  test("leaves nothing behind that keeps the process alive", async () => {
+    const program = `
+      import { HttpServer } from ${JSON.stringify(`${import.meta.dir}/../../src/http/server.ts`)};
+      const limits = { maxHeaderBytes: 1000, maxBodyBytes: 0, maxConnections: 9, headerTimeoutMs: 1, bodyIdleTimeoutMs: 1, keepAliveTimeoutMs: 1 };
+      const options = { hostname: "127.0.0.1", port: 0, limits, handle: () => {}, onError: console.error };
+      await new HttpServer(options).stop(${NEVER_MS});
+      console.log("stopped");
+    `;
+    // Rejects when the process has to be killed.
+    expect(await runCommand([process.execPath, "-e", program], { timeoutMs: 20_000 })).toBe("stopped\n");
   });
 });
