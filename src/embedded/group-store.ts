@@ -15,6 +15,14 @@ export const PUSH_TIME = "push_time_seconds";
 /** The name of the gauge that holds the time of a group's last refused push, 0 for none. A body cannot set it. */
 export const PUSH_FAILURE_TIME = "push_failure_time_seconds";
 
+export type PushTimeName = typeof PUSH_TIME | typeof PUSH_FAILURE_TIME;
+
+/** HELP of the push times, in Pushgateway's words. */
+export const PUSH_TIME_HELP: Readonly<Record<PushTimeName, string>> = {
+  [PUSH_TIME]: "Last Unix time when changing this group in the Pushgateway succeeded.",
+  [PUSH_FAILURE_TIME]: "Last Unix time when changing this group in the Pushgateway failed.",
+};
+
 /** What is stored under one grouping key. A change makes a new one. */
 export interface Group {
   /** Identifies the grouping key in its store. */
@@ -233,9 +241,9 @@ export class GroupStore {
 }
 
 /** The lines of the two push times of a group, without HELP and TYPE. */
-export function formatPushTime(name: typeof PUSH_TIME | typeof PUSH_FAILURE_TIME, group: Group): ByteString {
+export function formatPushTime(name: PushTimeName, group: Group): ByteString {
   const time = name === PUSH_TIME ? group.pushTime : group.pushFailureTime;
-  return `${name}{${group.labels.labelsText}} ${formatGoFloat(time)}\n`;
+  return `${name}{${group.labels.exposedText}} ${formatGoFloat(time)}\n`;
 }
 
 /** No byte of UTF-8 is the separator, and of what is not UTF-8 nothing is stored. */

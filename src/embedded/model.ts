@@ -10,12 +10,12 @@ export type MetricType = "counter" | "gauge" | "summary" | "untyped" | "histogra
 export type LabelPairs = readonly ByteString[];
 
 /** A point in time as protobuf has it. */
-interface Timestamp {
+export interface Timestamp {
   readonly seconds: number;
   readonly nanos: number;
 }
 
-interface Exemplar {
+export interface Exemplar {
   readonly labels: LabelPairs;
   readonly value: number;
   readonly timestamp: Timestamp | undefined;
@@ -41,21 +41,21 @@ export interface Bucket {
 }
 
 /** A run of consecutive buckets of a native histogram. */
-interface BucketSpan {
+export interface BucketSpan {
   /** Buckets between the end of the previous span, or bucket 0, and the start of this one. */
   readonly offset: number;
   readonly length: number;
 }
 
 /** The buckets on one side of zero. Counts are `deltas` from one bucket to the next in an integer histogram, else `counts`. */
-interface NativeBuckets {
+export interface NativeBuckets {
   readonly spans: readonly BucketSpan[];
   readonly deltas: readonly number[];
   readonly counts: readonly number[];
 }
 
 /** What only a native histogram carries (io.prometheus.client.Histogram, fields 5 to 16). */
-interface NativeHistogram {
+export interface NativeHistogram {
   readonly schema: number;
   readonly zeroThreshold: number;
   readonly zeroCount: number;

@@ -1,7 +1,7 @@
 import type { ByteString } from "../sharding/byte-string.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import type { LabelPairs, SeriesLabels } from "./model.ts";
-import { formatLabels } from "./text-labels.ts";
+import { exposedLabels, formatLabels } from "./text-labels.ts";
 
 /**
  * What a group does to the labels of its series: its own labels win over those of the body, and a series without an
@@ -13,6 +13,8 @@ export class GroupLabels implements SeriesLabels {
   /** Those of a series that has no labels of its own. */
   readonly labels: LabelPairs;
   readonly labelsText: ByteString;
+  /** `labelsText` as the text format 0.0.4 can show it. */
+  readonly exposedText: ByteString;
   readonly #names: ReadonlySet<ByteString>;
 
   constructor(key: GroupingKey) {
@@ -20,6 +22,7 @@ export class GroupLabels implements SeriesLabels {
     this.key = sortPairs(["job", key.job, ...pairs]);
     this.labels = withInstance(this.key);
     this.labelsText = formatLabels(this.labels);
+    this.exposedText = exposedLabels(this.labels, this.labelsText);
     this.#names = new Set(this.key.filter((_, index) => index % 2 === 0));
   }
 
