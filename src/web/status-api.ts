@@ -47,44 +47,55 @@ export class StatusApi {
       respondError(exchange, 400, "bad_data", "Want ?path=/metrics/job/<job>[/<label>/<value>…], percent-encoded");
       return;
     }
-    this.#withKey(exchange, path, (key, set) => {
-      const [owner, ...next] = set.ownersOf(key.canonicalPath);
-      respondData(exchange, {
-        owner: owner?.address ?? null,
-        fail_over: next.map(({ address }) => address),
-        canonical_path: text(key.canonicalPath),
-        grouping_key: Object.fromEntries([
-          ["job", text(key.job)],
-          ...key.labels.map(({ name, value }) => [text(name), text(value)]),
-        ]),
-      });
+    const found = this.#lookUp(path);
+    if ("problem" in found) {
+      respondError(exchange, found.status, found.status === 503 ? "unavailable" : "bad_data", found.problem);
+      return;
+    }
+    const { key, set } = found;
+    const [owner, ...next] = set.ownersOf(key.canonicalPath);
+    respondData(exchange, {
+      owner: owner?.address ?? null,
+      fail_over: next.map(({ address }) => address),
+      canonical_path: text(key.canonicalPath),
+      grouping_key: Object.fromEntries([
+        ["job", text(key.job)],
+        ...key.labels.map(({ name, value }) => [text(name), text(value)]),
+      ]),
     });
   };
 
   /** GET /metrics/job/…: `nextUrl:` and where the push would go, as the Go program says it. */
-  readonly lookup = (exchange: HttpExchange, path: string): number =>
-    this.#withKey(exchange, path, (key, set) => {
-      const owner = set.ownerOf(key.canonicalPath);
-      if (owner === undefined) exchange.respondText(503, "No member takes pushes\n", ["Retry-After", "1"]);
-      else exchange.respondText(200, `nextUrl:${pushUrl(owner.address, path)}`);
-    });
-
-  #withKey(exchange: HttpExchange, path: string, answer: (key: GroupingKey, set: MemberSet) => void): number {
-    const set = this.#options.members();
-    if (set === undefined) {
-      exchange.respondText(503, `${NOT_READY}\n`, ["Retry-After", "1"]);
-      return exchange.status;
+  readonly lookup = (exchange: HttpExchange, path: string): number => {
+    const found = this.#lookUp(path);
+    if ("problem" in found) {
+      exchange.respondText(found.status, `${found.problem}\n`, found.status === 503 ? RETRY_SOON : []);
+      return found.status;
     }
+    const owner = found.set.ownerOf(found.key.canonicalPath);
+    if (owner === undefined) exchange.respondText(503, "No member takes pushes\n", RETRY_SOON);
+    else exchange.respondText(200, `nextUrl:${pushUrl(owner.address, path)}`);
+    return exchange.status;
+  };
+
+  #lookUp(path: string): Finding {
+    const set = this.#options.members();
+    if (set === undefined) return { status: 503, problem: NOT_READY };
     try {
-      answer(parsePushPath(path, { utf8Names: this.#options.utf8Names() }), set);
+      return { key: parsePushPath(path, { utf8Names: this.#options.utf8Names() }), set };
     } catch (error) {
       if (!(error instanceof PushPathError)) throw error;
-      exchange.respondText(error.status, `${error.message}\n`);
+      return { status: error.status, problem: error.message };
     }
-    return exchange.status;
   }
 }
 
+/** The group that a path names and the members at the moment, or why it cannot be told, and the status to say so with. */
+type Finding =
+  | { readonly key: GroupingKey; readonly set: MemberSet }
+  | { readonly status: number; readonly problem: string };
+
+const RETRY_SOON = ["Retry-After", "1"];
 const NOT_READY = "Not ready: discovery has not reported any Pushgateway yet";
 
 /** The path parameter as a byte string. Percent signs are decoded once; a plus is a plus, as it is in a push path. */
