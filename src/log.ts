@@ -7,7 +7,7 @@ export const LOG_FORMATS = ["logfmt", "json"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** Values that go with a message. An Error is printed by its message and its chain of causes. */
-export type LogFields = Readonly<Record<string, unknown>>;
+type LogFields = Readonly<Record<string, unknown>>;
 
 /**
  * Structured log. The message is a fixed sentence; whatever varies is a field. Client mistakes go to debug, trouble that

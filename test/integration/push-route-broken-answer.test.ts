@@ -53,7 +53,11 @@ const BROKEN: readonly Broken[] = [
     outcome: "cut",
   },
   { what: "a bad chunk", answer: `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n`, outcome: "cut" },
-  { what: "bytes behind its end", answer: `${OK}Content-Length: 2\r\n\r\nokHTTP/1.1 200 No\r\n\r\n`, outcome: [200, "ok"] },
+  {
+    what: "bytes behind its end",
+    answer: `${OK}Content-Length: 2\r\n\r\nokHTTP/1.1 200 No\r\n\r\n`,
+    outcome: [200, "ok"],
+  },
   { what: "two answers", answer: `${OK}Content-Length: 0\r\n\r\n`.repeat(2), outcome: "cut" },
   { what: "a 204 with a body", answer: "HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nno", outcome: "cut" },
 ];
