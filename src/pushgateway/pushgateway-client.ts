@@ -43,6 +43,7 @@ export class PushgatewayClient implements AttemptOwner {
   /** The most recently used last: those at the front can grow old and be closed. */
   readonly #idle: { readonly connection: ClientConnection; readonly since: number }[] = [];
   readonly #connecting = new Map<ClientConnection, { readonly attempt: PushAttempt; readonly since: number }>();
+  #now = performance.now();
   #connectionCount = 0;
   #probing = false;
   #lastProbe = Number.NEGATIVE_INFINITY;
@@ -56,6 +57,10 @@ export class PushgatewayClient implements AttemptOwner {
     this.#host = host;
     this.#port = port;
     this.#options = options;
+  }
+
+  get now(): number {
+    return this.#now;
   }
 
   /** Pushes that are on their way to this member, those that wait for a connection included. */
@@ -115,6 +120,7 @@ export class PushgatewayClient implements AttemptOwner {
 
   /** Looks after everything that waits. To be called several times within a stall timeout. */
   watch(now: number): void {
+    this.#now = now;
     while (this.#idle[0] !== undefined && now - this.#idle[0].since > IDLE_TIMEOUT_MS) {
       this.#idle.shift()?.connection.destroy();
     }
@@ -176,7 +182,7 @@ export class PushgatewayClient implements AttemptOwner {
         this.#cannotConnect(error.message);
       },
     );
-    this.#connecting.set(connection, { attempt, since: performance.now() });
+    this.#connecting.set(connection, { attempt, since: this.#now });
   }
 
   #onConnected(connection: ClientConnection): void {
@@ -192,7 +198,7 @@ export class PushgatewayClient implements AttemptOwner {
     const next = this.#nextQueued();
     if (next !== undefined) next.useConnection(connection);
     else if (!this.#retired && this.#idle.length < MAX_IDLE_CONNECTIONS)
-      this.#idle.push({ connection, since: performance.now() });
+      this.#idle.push({ connection, since: this.#now });
     else connection.destroy();
   }
 
