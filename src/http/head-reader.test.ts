@@ -127,9 +127,11 @@ describe("HeadReader.read()", () => {
     expect(textOf(reader.read(all.subarray(-1)))).toBe(text.replace(/^(\r\n)+/, ""));
   });
 
-  test("does not look again at empty lines that came in one piece", () => {
+  test.each(["", "\r"])("does not look again at empty lines that came in one piece, behind %p", (before) => {
     const reader = new HeadReader(1 << 21);
-    reader.read(Buffer.from(`${"\r\n".repeat(1 << 18)}x`));
+    reader.read(Buffer.from(before));
+    const emptyLines = "\r\n".repeat(1 << 18);
+    reader.read(Buffer.from(`${emptyLines.slice(before.length)}x`));
     for (let i = 0; i < 1 << 18; i++) mustNotEnd(reader.read(Buffer.from("x")));
     expect(textOf(reader.read(Buffer.from("\r\n\r\n")))).toHaveLength((1 << 18) + 1);
   });

@@ -24,14 +24,14 @@ export function endOfToken(bytes: Buffer, start: number, end: number): number {
 }
 
 /**
- * Where the line that goes on at `start` ends: at its CRLF, or at the end of the head. Refuses control characters but tab,
+ * Where the line that goes on at `start` ends: at its CRLF, or at the end of the head, where an empty line begins. Refuses control characters but tab,
  * and a CR or LF that stands alone: some parsers end a line there and some do not, and that is what header injection and
  * request smuggling are made of.
  */
 export function endOfLine(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end && isText(bytes[at] as number)) at++;
-  if (at === end || (bytes[at] === CR && at + 1 < end && bytes[at + 1] === LF)) return at;
+  if (at === end || (bytes[at] === CR && bytes[at + 1] === LF)) return at;
   throw badByte(bytes[at] as number);
 }
 
@@ -68,7 +68,7 @@ export class HeaderFields {
     while (lineStart < end) {
       const colon = endOfToken(bytes, lineStart, end);
       // Also catches a blank before the colon and a folded line, both forbidden because proxies read them differently.
-      if (colon === lineStart || bytes[colon] !== COLON || colon === end) throw badLine(bytes, lineStart, end);
+      if (colon === lineStart || bytes[colon] !== COLON) throw badLine(bytes, lineStart, end);
       const lineEnd = endOfLine(bytes, colon + 1, end);
       places.push(lineStart, colon, lineEnd, fieldKind(bytes, lineStart, colon));
       lineStart = lineEnd + 2;
