@@ -6,6 +6,7 @@ function createMetrics(): RouterMetrics {
     "1.2.3",
     {
       members: () => ({}),
+      isMember: () => true,
       ringFingerprint: () => 0,
       panic: () => false,
       inFlight: () => [],

@@ -29,6 +29,7 @@ export type PushOutcome =
 export interface MetricSources {
   /** Number of members by state. */
   readonly members: () => Readonly<Record<string, number>>;
+  readonly isMember: (address: string) => boolean;
   readonly ringFingerprint: () => number;
   readonly panic: () => boolean;
   /** Pushes in flight by member address. */
@@ -64,6 +65,7 @@ const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 export class RouterMetrics {
   /** Content-Type of `render`. */
   readonly contentType = TEXT_FORMAT;
+  readonly #sources: MetricSources;
   readonly #registry = new MetricRegistry();
   readonly #pushes = this.#registry.counter(
     `${PREFIX}pushes_total`,
@@ -145,12 +147,13 @@ export class RouterMetrics {
     .labels();
 
   constructor(version: string, sources: MetricSources, process: ProcessStats) {
+    this.#sources = sources;
     this.#registry
       .gauge(`${PREFIX}build_info`, "Always 1; the labels say what is running.", ["version", "runtime"])
       .labels(version, `bun ${Bun.version}`)
       .set(1);
     this.#startAlertedCounters();
-    this.#readFrom(sources);
+    this.#readSources();
     this.#readProcess(process);
   }
 
@@ -184,7 +187,9 @@ export class RouterMetrics {
     this.#upstreamDuration.observe(seconds);
   }
 
+  /** A push to a member that is gone is not counted: nobody would drop the series again. */
   upstreamFailed(member: string, reason: string): void {
+    if (!this.#sources.isMember(member)) return;
     this.#failureReasons.add(reason);
     this.#upstreamFailures.labels(member, reason).inc();
   }
@@ -221,8 +226,8 @@ export class RouterMetrics {
     for (const reason of this.#failureReasons) this.#upstreamFailures.remove(address, reason);
   }
 
-  #readFrom(sources: MetricSources): void {
-    const { members, ringFingerprint, panic, inFlight, clientConnections } = sources;
+  #readSources(): void {
+    const { members, ringFingerprint, panic, inFlight, clientConnections } = this.#sources;
     this.#registry.gauge(`${PREFIX}members`, "Members by state.", ["state"], (family) => {
       for (const [state, count] of Object.entries(members())) family.labels(state).set(count);
     });

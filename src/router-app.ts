@@ -162,6 +162,7 @@ class RouterApp implements Router {
   #metricSources() {
     return {
       members: () => countByState(this.#membership.current),
+      isMember: (address: string) => this.#membership.current?.has(address) ?? false,
       ringFingerprint: () => this.#membership.current?.fingerprint ?? 0,
       panic: () => this.#membership.current?.panic ?? false,
       inFlight: () => this.#clients.inFlight(),

@@ -46,6 +46,10 @@ export class MemberSet {
     return new MemberSet(sorted, isSameRing ? previous.ring : HashRing.build(sorted.map(({ address }) => address)));
   }
 
+  has(address: string): boolean {
+    return this.members.some((member) => member.address === address);
+  }
+
   /** Whether the member with this index is an owner now. */
   takesPushes(index: number): boolean {
     return this.#takesPushes[index] === 1;

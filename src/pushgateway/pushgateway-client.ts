@@ -97,8 +97,9 @@ export class PushgatewayClient implements AttemptOwner {
       if (hasAnswered(result.verdict)) {
         attempt.fail("dropped", `${this.address} closed the connection without an answer (${error.message})`);
       } else {
+        this.#options.onUnreachable(this.address, result.detail);
         attempt.fail("dead", `${this.address}: ${error.message}, then ${result.detail}`);
-        this.#cannotConnect(result.detail);
+        this.#failUnconnected(result.detail);
       }
     });
   }
@@ -178,8 +179,10 @@ export class PushgatewayClient implements AttemptOwner {
       (error) => {
         this.#connecting.delete(connection);
         this.#connectionCount--;
+        // First, so that pushes which move on choose among members of whom this is known.
+        this.#options.onUnreachable(this.address, error.message);
         attempt.fail("unreachable", error.message);
-        this.#cannotConnect(error.message);
+        this.#failUnconnected(error.message);
       },
     );
     this.#connecting.set(connection, { attempt, since: this.#now });
@@ -217,8 +220,7 @@ export class PushgatewayClient implements AttemptOwner {
   }
 
   /** Nobody listens there: whoever waits for a connection would wait in vain. */
-  #cannotConnect(detail: string): void {
-    this.#options.onUnreachable(this.address, detail);
+  #failUnconnected(detail: string): void {
     for (const { attempt } of [...this.#connecting.values()]) attempt.fail("unreachable", detail);
     for (const attempt of [...this.#queue]) attempt.fail("unreachable", detail);
   }
