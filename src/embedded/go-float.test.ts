@@ -61,6 +61,11 @@ describe("toGoUint64()", () => {
     [-(2 ** 63), 2 ** 63],
     [-(2 ** 70), 2 ** 63],
     [2 ** 63, 2 ** 63],
+    [1e19, 1e19],
+    [1e22, 2 ** 63],
+    [Number.NEGATIVE_INFINITY, 2 ** 63],
+    [Number.POSITIVE_INFINITY, 2 ** 63],
+    [Number.NaN, 2 ** 63],
   ])("converts %p", (value, converted) => {
     expect(toGoUint64(value)).toBe(converted);
   });

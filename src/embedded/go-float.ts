@@ -30,11 +30,9 @@ export function formatGoFloat(value: number): string {
   return `${digits}e${exponent[0]}${power.length < 2 ? `0${power}` : power}`;
 }
 
-/** What Go on amd64 makes of a float64 that it converts to uint64, as a float64 again. */
+/** What Go on amd64 makes of a float64 that it converts to uint64, as a float64 again. Negative numbers wrap around. */
 export function toGoUint64(value: number): number {
-  if (value >= 0 && value < 2 ** 64) return Math.trunc(value);
-  if (!(value < 0)) return 0;
   const whole = Math.trunc(value);
-  if (whole === 0) return 0;
-  return whole < -(2 ** 63) ? 2 ** 63 : 2 ** 64 + whole;
+  if (whole >= 0 && whole < 2 ** 64) return Math.abs(whole);
+  return whole < 0 && whole >= -(2 ** 63) ? 2 ** 64 + whole : 2 ** 63;
 }

@@ -148,8 +148,8 @@ describe("parseText()", () => {
     );
   });
 
-  test("reads 200,000 lines of one family, or of as many", () => {
-    const lines = 200_000;
+  test("reads 50,000 lines of one family, or of as many", () => {
+    const lines = 50_000;
     const oneFamily = Array.from({ length: lines }, (_, index) => `a{b="${index}"} ${index}\n`).join("");
     expect(parse(oneFamily)[0]?.metrics).toHaveLength(lines);
     const manyFamilies = Array.from({ length: lines }, (_, index) => `a${index} ${index}\n`).join("");

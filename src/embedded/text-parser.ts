@@ -170,8 +170,8 @@ class TextParser {
 
   #readLabelName(family: FamilyBuilder | undefined): ByteString {
     const name = this.#readName(LABEL_START, LABEL_PART, "label");
-    if (name === "") this.#fail(`invalid label name for metric ${goQuote(family?.name ?? "")}`);
-    return name;
+    if (name !== "") return name;
+    return this.#fail(family ? `invalid label name for metric ${goQuote(family.name)}` : "invalid metric name");
   }
 
   /** A label from its equals sign on. Labels that stand before the name of their metric wait in `early`. */
