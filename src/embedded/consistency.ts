@@ -3,6 +3,7 @@ import { goQuote } from "../sharding/go-quote.ts";
 import { describeMetric } from "./describe-metric.ts";
 import type { FamilyIndex } from "./family-index.ts";
 import type { MetricType, StoredFamily, StoredMetric } from "./model.ts";
+import { findFamily } from "./store-families.ts";
 import { isLegacyLabelName } from "./text-labels.ts";
 
 /** How many reasons for one refusal are listed. A body of many series can have as many. */
@@ -63,8 +64,7 @@ function suffixProblem(family: StoredFamily, change: ProposedChange, index: Fami
   const { name, type } = family;
   // Who was there under this name and type has been checked before, and whoever came since was checked against it.
   if (index.get(name)?.type === type) return undefined;
-  const typeOf = (other: ByteString) =>
-    change.after.find((candidate) => candidate.name === other)?.type ?? typeElsewhere(other, change.id, index);
+  const typeOf = (other: ByteString) => findFamily(change.after, other)?.type ?? typeElsewhere(other, change.id, index);
   for (const suffix of ["_count", "_sum", "_bucket"] as const) {
     if (isPartOf(suffix, type) && typeOf(name + suffix) !== undefined) {
       return `collected histogram or summary named ${goQuote(name)} collides with previously collected metric named ${goQuote(name + suffix)}`;

@@ -2,6 +2,9 @@ import type { ByteString } from "../sharding/byte-string.ts";
 import { toGoUint64 } from "./go-float.ts";
 import type { Bucket, LabelPairs, Metric, MetricFamily, MetricType, Quantile } from "./model.ts";
 
+/** Up to so many labels, a search is faster than a set. */
+const FEW_LABELS = 32;
+
 /** A summary or histogram on its way: its lines come one by one. */
 interface Collected {
   readonly labels: LabelPairs;
@@ -23,6 +26,8 @@ export class FamilyBuilder {
   readonly #metrics: Metric[] = [];
   readonly #collected = new Map<string, Collected>();
   #labels: ByteString[] = [];
+  /** The names in `#labels` once they are many: a search would take time in proportion to the square of a hostile line. */
+  #names: Set<ByteString> | undefined;
   #bound = Number.NaN;
   #sampleName: ByteString = "";
 
@@ -44,11 +49,13 @@ export class FamilyBuilder {
     this.type ??= "untyped";
     this.#sampleName = sampleName;
     this.#labels = [];
+    this.#names = undefined;
     this.#bound = Number.NaN;
   }
 
   /** Whether the sample has the label already; the bound never counts, so of two bounds the last holds. */
   hasLabel(name: ByteString): boolean {
+    if (this.#names !== undefined) return this.#names.has(name);
     for (let i = 0; i < this.#labels.length; i += 2) {
       if (this.#labels[i] === name) return true;
     }
@@ -57,6 +64,8 @@ export class FamilyBuilder {
 
   addLabel(name: ByteString, value: ByteString): void {
     this.#labels.push(name, value);
+    if (this.#names !== undefined) this.#names.add(name);
+    else if (this.#labels.length > 2 * FEW_LABELS) this.#names = new Set(this.#labels.filter((_, i) => i % 2 === 0));
   }
 
   setBound(bound: number): void {

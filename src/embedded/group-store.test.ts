@@ -237,6 +237,16 @@ describe("GroupStore", () => {
     expect(store.size).toBe(0);
   });
 
+  test("sorts the labels of a series by name, few and many", () => {
+    const names = Array.from({ length: 100 }, (_, index) => `l${100 - index}`);
+    for (const some of [names.slice(0, 3), names]) {
+      put("a", `x{${some.map((name) => `${name}="1"`).join()}} 1\n`);
+      const sorted = [...some, "job", "instance"].sort();
+      const text = samples()[0] ?? "";
+      expect([...text.matchAll(/(\w+)=/g)].map(([, name]) => name)).toEqual(sorted);
+    }
+  });
+
   test("names several problems of one push, up to ten", () => {
     const body = Array.from({ length: 50 }, (_, index) => `x{__y="${index}"} 1\n`).join("");
     expect(() => put("a", body)).toThrow("10 error(s) occurred:\n* collected metric");

@@ -195,7 +195,7 @@ export class GroupStore {
   ): readonly StoredFamily[] {
     refuseUnfitFamilies(families);
     if (known === undefined) this.#refuseUnfitGroup(id, labels);
-    const pushed = storeFamilies(families.filter(isOfBody), labels, now);
+    const pushed = storeFamilies(families.filter(isOfBody), labels, now, known?.families ?? []);
     const kept = keepOthers && known !== undefined ? mergeFamilies(known.families, pushed) : pushed;
     const after = kept.filter(hasMetrics);
     const change = { id, pushed: pushed.filter(hasMetrics), after };

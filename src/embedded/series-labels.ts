@@ -15,32 +15,45 @@ export class GroupLabels implements SeriesLabels {
   readonly labelsText: ByteString;
   /** `labelsText` as the text format 0.0.4 can show it. */
   readonly exposedText: ByteString;
-  readonly #names: ReadonlySet<ByteString>;
 
   constructor(key: GroupingKey) {
-    const pairs = key.labels.flatMap(({ name, value }) => [name, value]);
-    this.key = sortPairs(["job", key.job, ...pairs]);
+    // Copies, as parts of a string keep the whole of it, here a request, for as long as the group lives.
+    const pairs = key.labels.flatMap(({ name, value }) => [copy(name), copy(value)]);
+    this.key = sortPairs(["job", copy(key.job), ...pairs]);
     this.labels = withInstance(this.key);
-    this.labelsText = formatLabels(this.labels);
+    this.labelsText = copy(formatLabels(this.labels));
     this.exposedText = exposedLabels(this.labels, this.labelsText);
-    this.#names = new Set(this.key.filter((_, index) => index % 2 === 0));
   }
 
   /** The labels of one series of the group. A name that a body has twice stays twice. */
   of(own: LabelPairs): SeriesLabels {
     if (own.length === 0) return this;
     const merged = [...this.key];
-    const done = new Set<ByteString>();
+    let overwritten: ByteString[] | undefined;
     for (let i = 0; i < own.length; i += 2) {
       const name = own[i] as ByteString;
-      if (!this.#names.has(name)) merged.push(name, own[i + 1] as ByteString);
-      // Pushgateway overwrites one label of that name only; the second makes the push inconsistent.
-      else if (done.has(name)) merged.push(name, own[i + 1] as ByteString);
-      else done.add(name);
+      // Pushgateway overwrites one label of a name only; the second makes the push inconsistent.
+      if (!this.#hasName(name) || overwritten?.includes(name) === true) merged.push(name, own[i + 1] as ByteString);
+      else {
+        overwritten ??= [];
+        overwritten.push(name);
+      }
     }
     const labels = sortPairs(withInstance(merged));
     return { labels, labelsText: formatLabels(labels) };
   }
+
+  /** A search from the start: most groups have two or three labels. */
+  #hasName(name: ByteString): boolean {
+    for (let i = 0; i < this.key.length; i += 2) {
+      if (this.key[i] === name) return true;
+    }
+    return false;
+  }
+}
+
+function copy(text: ByteString): ByteString {
+  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 function withInstance(pairs: LabelPairs): LabelPairs {
@@ -50,19 +63,34 @@ function withInstance(pairs: LabelPairs): LabelPairs {
   return sortPairs([...pairs, "instance", ""]);
 }
 
-/** Sorts by name in byte order. Insertion sort: labels are few, and most come sorted. */
+/** Up to so many labels, sorting in place is fastest. Beyond, it must not grow with the square of a hostile body. */
+const FEW_LABELS = 32;
+
+/** Sorts by name in byte order. */
 function sortPairs(pairs: LabelPairs): LabelPairs {
-  const sorted = [...pairs];
-  for (let i = 2; i < sorted.length; i += 2) {
-    const name = sorted[i] as ByteString;
-    const value = sorted[i + 1] as ByteString;
+  return pairs.length <= 2 * FEW_LABELS ? insertionSort([...pairs]) : sortMany(pairs);
+}
+
+function insertionSort(pairs: ByteString[]): LabelPairs {
+  for (let i = 2; i < pairs.length; i += 2) {
+    const name = pairs[i] as ByteString;
+    const value = pairs[i + 1] as ByteString;
     let at = i;
-    for (; at > 0 && (sorted[at - 2] as ByteString) > name; at -= 2) {
-      sorted[at] = sorted[at - 2] as ByteString;
-      sorted[at + 1] = sorted[at - 1] as ByteString;
+    for (; at > 0 && (pairs[at - 2] as ByteString) > name; at -= 2) {
+      pairs[at] = pairs[at - 2] as ByteString;
+      pairs[at + 1] = pairs[at - 1] as ByteString;
     }
-    sorted[at] = name;
-    sorted[at + 1] = value;
+    pairs[at] = name;
+    pairs[at + 1] = value;
   }
-  return sorted;
+  return pairs;
+}
+
+function sortMany(pairs: LabelPairs): LabelPairs {
+  const labels: { name: ByteString; value: ByteString }[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    labels.push({ name: pairs[i] as ByteString, value: pairs[i + 1] as ByteString });
+  }
+  labels.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  return labels.flatMap(({ name, value }) => [name, value]);
 }

@@ -4,23 +4,52 @@ import type { GroupLabels } from "./series-labels.ts";
 import { formatLabels } from "./text-labels.ts";
 import { formatLines } from "./text-writer.ts";
 
-/** Puts the families of a body in a group: with its labels, sorted by name. Of families of one name the last stays. */
+/**
+ * Puts the families of a body in a group: with its labels, sorted by name. Of families of one name the last stays. What is
+ * as it was `before` in the group is taken from there: a store in which pushes renew only what they change is cheaper to
+ * keep free of garbage.
+ */
 export function storeFamilies(
   families: readonly MetricFamily[],
   group: GroupLabels,
   pushedAt: number,
+  before: readonly StoredFamily[],
 ): readonly StoredFamily[] {
-  const stored = families.map((family) => storeFamily(family, group, pushedAt));
+  const stored = families.map((family) => storeFamily(family, group, pushedAt, before));
   if (stored.length < 2) return stored;
   const sorted = stored.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return sorted.filter((family, index) => family.name !== sorted[index + 1]?.name);
 }
 
-function storeFamily(family: MetricFamily, group: GroupLabels, pushedAt: number): StoredFamily {
-  const { name, help, type } = family;
-  const metrics = family.metrics.map((metric) => storeMetric(metric, group.of(metric.labels)));
+function storeFamily(
+  family: MetricFamily,
+  group: GroupLabels,
+  pushedAt: number,
+  groupBefore: readonly StoredFamily[],
+): StoredFamily {
+  const before = findFamily(groupBefore, family.name);
+  const { type } = family;
+  const name = before?.name ?? family.name;
+  const help = before?.help === family.help ? before?.help : family.help;
+  const metrics = family.metrics.map((metric, index) => {
+    const labels = group.of(metric.labels);
+    const same = before?.metrics[index];
+    return storeMetric(metric, same?.labelsText === labels.labelsText ? same : labels);
+  });
   if (metrics.length > 1) metrics.sort(compareMetrics);
   return { name, help, type, metrics, pushedAt, text: flatten(formatLines(name, metrics)) };
+}
+
+/** The family of that name in a list that is sorted by name. */
+export function findFamily(families: readonly StoredFamily[], name: ByteString): StoredFamily | undefined {
+  let low = 0;
+  let high = families.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((families[middle] as StoredFamily).name < name) low = middle + 1;
+    else high = middle;
+  }
+  return families[low]?.name === name ? families[low] : undefined;
 }
 
 function storeMetric(metric: Metric, { labels, labelsText }: SeriesLabels): StoredMetric {

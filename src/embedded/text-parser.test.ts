@@ -148,6 +148,12 @@ describe("parseText()", () => {
     );
   });
 
+  test("reads 50,000 labels of one series, and finds the one that is there twice", () => {
+    const labels = Array.from({ length: 50_000 }, (_, index) => `a${50_000 - index}="x"`).join(",");
+    expect(parse(`m{${labels}} 1\n`)[0]?.metrics[0]?.labels).toHaveLength(100_000);
+    expect(() => parse(`m{${labels},a7="y"} 1\n`)).toThrow('duplicate label names for metric "m"');
+  });
+
   test("reads 50,000 lines of one family, or of as many", () => {
     const lines = 50_000;
     const oneFamily = Array.from({ length: lines }, (_, index) => `a{b="${index}"} ${index}\n`).join("");
