@@ -340,11 +340,11 @@ export class ServerConnection implements ExchangeConnection {
     this.#guard(() => body?.abort(text.trimEnd()));
   }
 
-  /** A handler threw. Its client is not left waiting, and no other client notices. */
+  /** A handler threw. Its client is not left waiting, and no other client notices; an answer that was whole stands. */
   #takeFault(error: unknown): void {
     this.#context.onError(error instanceof Error ? error : new Error(String(error)));
-    if (this.#exchange?.isOpen === true) this.#refuse(500, "Internal error, see the server's log\n");
-    else this.terminate();
+    if (this.#exchange === undefined) this.terminate();
+    else this.#refuse(500, "Internal error, see the server's log\n");
   }
 
   #guard(action: () => void): void {

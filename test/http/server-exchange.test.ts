@@ -337,6 +337,21 @@ describe("HttpServer, handlers that throw", () => {
     expect(server.takeErrors()).toEqual(["boom"]);
   });
 
+  test("sends the answer of a handler that throws behind it, and closes", async () => {
+    const receiver = new RecordingReceiver();
+    await using server = new TestServer((exchange) => {
+      exchange.receiveBody(receiver);
+      exchange.respondText(200, "done\n");
+      boom();
+    });
+    await using client = await RawConnection.open(server.address);
+    await client.write(request("PUT", "/", undefined, "Content-Length: 5"));
+    expect((await client.readResponse()).text()).toBe("done\n");
+    expect(await client.ending()).toBe("closed");
+    expect(receiver.endings).toHaveLength(1);
+    expect(server.takeErrors()).toEqual(["boom"]);
+  });
+
   test("does not let a handler's throwing reach whoever answered the request before it", async () => {
     let answerFirst = (): void => {};
     await using server = new TestServer((exchange) => {
