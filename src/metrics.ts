@@ -107,7 +107,7 @@ export class RouterMetrics {
   );
   readonly #requests = this.#registry.counter(
     `${PREFIX}http_requests_total`,
-    "Requests other than pushes, by route and status.",
+    "Requests other than pushes, by route and status; `none` stands for no route, or a head that could not be read.",
     ["handler", "code"],
   );
   readonly #reshards = this.#registry

@@ -84,6 +84,7 @@ class RouterApp implements Router {
       limits: serverLimits(config),
       handle: this.#createHandler(),
       onError: (error) => log.error("Cannot handle a request; please report this", { err: error, stack: error.stack }),
+      onRefused: (status) => this.#metrics.requestDone("none", status),
     });
   }
 

@@ -22,6 +22,7 @@ export interface ServerContext {
   readonly limits: () => HttpServerLimits;
   readonly handle: (exchange: HttpExchange) => void;
   readonly onError: (error: Error) => void;
+  readonly onRefused: (status: number) => void;
   readonly clock: CoarseClock;
   /** For putting responses together. */
   readonly output: OutputBuffer;
@@ -330,6 +331,7 @@ export class ServerConnection implements ExchangeConnection {
 
   /** Answers a request that cannot be read on, and closes: where the next one would begin is not known. */
   #refuse(status: number, text: string, headers?: HeaderList): void {
+    if (this.#exchange === undefined) this.#context.onRefused(status);
     const exchange = this.#exchange ?? this.#beginExchange(UNREADABLE_REQUEST, undefined);
     const body = this.#body;
     this.#body = undefined;

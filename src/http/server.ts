@@ -31,6 +31,8 @@ export interface HttpServerOptions {
   readonly handle: (exchange: HttpExchange) => void;
   /** Told of an exception that a handler did not catch: a fault of this program. The client gets a 500 if it still can. */
   readonly onError: (error: Error) => void;
+  /** Told of the status that a request was refused with before there was an exchange to handle. Must not throw. */
+  readonly onRefused: (status: number) => void;
 }
 
 /**
@@ -50,12 +52,13 @@ export class HttpServer {
 
   /** Throws when the address cannot be bound. */
   constructor(options: HttpServerOptions) {
-    const { handle, onError } = options;
+    const { handle, onError, onRefused } = options;
     const clock = new CoarseClock();
     this.#limits = options.limits;
     this.#context = {
       handle,
       onError,
+      onRefused,
       clock,
       output: new OutputBuffer(),
       limits: () => this.#limits,

@@ -16,6 +16,8 @@ const LIMITS: HttpServerLimits = {
 export class TestServer implements AsyncDisposable {
   readonly http: HttpServer;
   readonly address: string;
+  /** What onRefused was told. */
+  readonly refused: number[] = [];
   readonly #errors: Error[] = [];
 
   constructor(handle: (exchange: HttpExchange) => void, limits: Partial<HttpServerLimits> = {}) {
@@ -25,6 +27,7 @@ export class TestServer implements AsyncDisposable {
       limits: { ...LIMITS, ...limits },
       handle,
       onError: (error) => this.#errors.push(error),
+      onRefused: (status) => this.refused.push(status),
     });
     this.address = `127.0.0.1:${this.http.port}`;
   }

@@ -21,6 +21,7 @@ describe("HttpServer, limits of size", () => {
     expect((await rawRequest(server.address, head(1_000))).status).toBe(200);
     const response = await rawRequest(server.address, head(1_001));
     expect(response.status).toBe(431);
+    expect(server.refused).toEqual([431]);
     expect(response.text()).toContain("1000 bytes");
   });
 
@@ -243,6 +244,7 @@ describe("HttpServer, the limit of connections", () => {
     await third.write(request("PUT", "/", "never read"));
     const response = await third.readResponse();
     expect(response.status).toBe(503);
+    expect(server.refused).toEqual([503]);
     expect(response.header("retry-after")).toBe("1");
     expect(response.header("connection")).toBe("close");
     expect(await third.ending()).toBe("closed");

@@ -122,7 +122,7 @@ describe("HttpServer.stop()", () => {
     const program = `
       import { HttpServer } from ${JSON.stringify(`${import.meta.dir}/../../src/http/server.ts`)};
       const limits = { maxHeaderBytes: 1000, maxBodyBytes: 0, maxConnections: 9, headerTimeoutMs: 1, bodyIdleTimeoutMs: 1, keepAliveTimeoutMs: 1 };
-      const options = { hostname: "127.0.0.1", port: 0, limits, handle: () => {}, onError: console.error };
+      const options = { hostname: "127.0.0.1", port: 0, limits, handle: () => {}, onError: console.error, onRefused: () => {} };
       await new HttpServer(options).stop(${NEVER_MS});
       console.log("stopped");
     `;
