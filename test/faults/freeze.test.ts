@@ -9,21 +9,21 @@ const FROZEN_MS = 6_000;
 const GIVEN_UP_AFTER_MS = 2_000;
 
 /**
- * So many clients that more pushes run into a frozen member than it may have in flight. With its check for consistency a
- * Pushgateway could not hold so many groups at this rate.
+ * So many clients that more pushes run into a frozen member than it may have in flight. With the check for consistency, which costs
+ * more the more groups there are, the Pushgateways' own work would hide what the router does.
  */
-const MANY = { groups: 2_000, pushgatewayFlags: ["--push.disable-consistency-check"] };
+const MANY_CLIENTS = { groups: 2_000, pushgatewayFlags: ["--push.disable-consistency-check"] };
 
 await describeWithParts(["pushgateway-1.11.0", "consul"], "Pushgateways that freeze and thaw", () => {
   test.each([
-    { title: "one, members from configured servers", count: 1, options: {} },
-    { title: "one, members from Consul", count: 1, options: { consul: true } },
-    { title: "two at once, many clients", count: 2, options: MANY },
-    { title: "most at once, many clients", count: 3, options: MANY },
+    { title: "one, members from configured servers", count: 1, consul: false },
+    { title: "one, members from Consul", count: 1, consul: true },
+    { title: "two at once, members from configured servers", count: 2, consul: false },
+    { title: "most at once, members from configured servers", count: 3, consul: false },
   ])(
     "cost no push, and delay only their own: $title",
-    async ({ title, count, options }) => {
-      await using cluster = await FaultCluster.start(options);
+    async ({ title, count, consul }) => {
+      await using cluster = await FaultCluster.start({ ...MANY_CLIENTS, consul });
       const frozen = cluster.pushgateways.slice(0, count);
       const fault = await cluster.beginFault(`freeze ${title}`, frozen);
       for (const pushgateway of frozen) pushgateway.kill("SIGSTOP");
