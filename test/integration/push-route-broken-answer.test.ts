@@ -111,6 +111,16 @@ describe("An answer of a member that has", () => {
     for (let i = 0; i < 3; i++) expect(await pushAndRead()).toEqual([200, "its own"]);
   });
 
+  test("no length and ends with a reset is not taken for whole", async () => {
+    member.script = { onPush: (push) => push.write(`${OK}\r\nhalf`) };
+    await using client = await RawConnection.open(router.address);
+    await client.write(PUT);
+    // The head comes with the first piece of the body.
+    expect(await client.readStatus()).toBe(200);
+    member.latest.reset();
+    expect(Buffer.from(await client.readToEnd()).toString()).toBe("4\r\nhalf\r\n");
+  });
+
   test("come late, after another had been given up, goes to nobody", async () => {
     await using slow = await LocalRouter.start(
       configOf([member], { limits: { request_timeout: "300ms", stall_timeout: "300ms", max_in_flight_per_member: 1 } }),

@@ -68,7 +68,8 @@ describe("A redirected push", () => {
 
   test.each([
     ["short", "x 1\n"],
-    ["as long as is read", "x".repeat(60_000)],
+    ["as long as is waited for", "x".repeat(60_000)],
+    ["longer than that", "x".repeat(200_000)],
   ])("leaves its connection as it was, the body read: %s", async (_, body) => {
     await using client = await RawConnection.open(router.address);
     for (let i = 0; i < 3; i++) {

@@ -116,8 +116,8 @@ export class RawConnection implements AsyncDisposable {
     this.#socket.resetAndDestroy();
   }
 
-  /** Reads an interim answer, 100 Continue say, and returns its status. The final one is still to be read. */
-  async readInterim(): Promise<number> {
+  /** Reads the head of an answer and returns its status. What comes behind it, another answer say, is still to be read. */
+  async readStatus(): Promise<number> {
     return parseHead(await this.#readThrough("\r\n\r\n")).status;
   }
 
