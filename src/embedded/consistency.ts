@@ -43,8 +43,9 @@ export function joinProblems(problems: readonly string[]): string {
 }
 
 function typeProblem(family: StoredFamily, change: ProposedChange, index: FamilyIndex): string | undefined {
+  if (index.get(family.name)?.type === family.type) return undefined;
   const held = typeElsewhere(family.name, change.id, index);
-  if (held === undefined || held === family.type) return undefined;
+  if (held === undefined) return undefined;
   if (index.get(family.name)?.own !== undefined) {
     return `gathered metric family ${decodeUtf8(family.name)} has type ${family.type.toUpperCase()} but should have ${held.toUpperCase()}`;
   }
