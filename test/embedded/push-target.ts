@@ -46,7 +46,8 @@ function requestOf(method: string, body: GeneratedPush["body"]): RequestInit {
 
 async function request(url: string, init: RequestInit): Promise<Outcome> {
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(10_000) });
+    // On a connection that was used before, fetch would repeat what 1.11.0 answers by closing the connection.
+    const response = await fetch(url, { ...init, keepalive: false, signal: AbortSignal.timeout(10_000) });
     return { status: response.status, text: await response.text() };
   } catch (error) {
     if ((error as { code?: string }).code === "ECONNRESET") return { status: "none", text: String(error) };
