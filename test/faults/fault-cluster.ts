@@ -1,5 +1,5 @@
 import { type Consul, startConsul } from "../support/consul.ts";
-import { loadPath, PushLoad } from "../support/push-load.ts";
+import { loadPath, PushLoad, type PushLoadOptions } from "../support/push-load.ts";
 import { type Pushgateway, startPushgateways } from "../support/pushgateway.ts";
 import { type RouterProcess, startRouterProcess } from "../support/router.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -9,14 +9,13 @@ export interface FaultClusterOptions {
   readonly consul?: boolean;
   /** Sections of the router's configuration; everything is at its default when absent. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** 200 when absent: every checked push costs a Pushgateway more the more groups it holds. */
-  readonly groups?: number;
   readonly pushgatewayFlags?: readonly string[];
+  readonly load?: Partial<Omit<PushLoadOptions, "address">>;
 }
 
 const PUSHGATEWAYS = 4;
-const PUSHES_PER_SECOND = 500;
-const DEFAULT_GROUPS = 200;
+/** Each push costs a Pushgateway more the more groups it holds, unless its check for consistency is off. */
+const LOAD = { pushesPerSecond: 500, groups: 200 };
 /** Undisturbed pushes, for later ones to be compared with. */
 const PUSHES_BEFORE = 1_500;
 /** A member that has fallen again and again must pass 32 checks in a row, one each second by default. */
@@ -33,28 +32,29 @@ export interface Fault {
   readonly victims: readonly string[];
 }
 
+interface Parts {
+  readonly pushgateways: readonly Pushgateway[];
+  readonly consul: Consul | undefined;
+  readonly router: RouterProcess;
+  readonly load: PushLoad;
+  /** Whatever must end with the cluster. */
+  readonly resources: AsyncDisposableStack;
+}
+
 /** Four Pushgateways, perhaps a Consul agent, a router before them and a constant load on it: the stage for a fault. */
 export class FaultCluster implements AsyncDisposable {
   readonly pushgateways: readonly Pushgateway[];
   readonly router: RouterProcess;
   readonly load: PushLoad;
   readonly #consul: Consul | undefined;
-  readonly #groups: number;
   readonly #resources: AsyncDisposableStack;
 
-  private constructor(
-    pushgateways: readonly Pushgateway[],
-    consul: Consul | undefined,
-    router: RouterProcess,
-    groups: number,
-    resources: AsyncDisposableStack,
-  ) {
-    this.pushgateways = pushgateways;
-    this.#consul = consul;
-    this.router = router;
-    this.load = resources.use(new PushLoad({ address: router.address, pushesPerSecond: PUSHES_PER_SECOND, groups }));
-    this.#groups = groups;
-    this.#resources = resources;
+  private constructor(parts: Parts) {
+    this.pushgateways = parts.pushgateways;
+    this.router = parts.router;
+    this.load = parts.load;
+    this.#consul = parts.consul;
+    this.#resources = parts.resources;
   }
 
   /** Starts everything, and the load, and returns when all members are active and pushes have gone well for a while. */
@@ -69,7 +69,8 @@ export class FaultCluster implements AsyncDisposable {
       ...options.config,
     };
     const router = stack.use(await startRouterProcess({ config, logLevel: "info" }));
-    const cluster = new FaultCluster(pushgateways, consul, router, options.groups ?? DEFAULT_GROUPS, stack.move());
+    const load = stack.use(new PushLoad({ address: router.address, ...LOAD, ...options.load }));
+    const cluster = new FaultCluster({ pushgateways, consul, router, load, resources: stack.move() });
     try {
       await cluster.waitForAllActive();
       cluster.load.start();
@@ -110,7 +111,7 @@ export class FaultCluster implements AsyncDisposable {
     const since = performance.now();
     await waitFor("every group to be pushed once more", () => {
       const done = this.load.records.filter(({ startedAt, failure }) => startedAt >= since && failure === undefined);
-      return new Set(done.map(({ group }) => group)).size === this.#groups;
+      return new Set(done.map(({ group }) => group)).size === this.load.groups;
     });
   }
 
@@ -121,7 +122,7 @@ export class FaultCluster implements AsyncDisposable {
   }
 
   async #owners(): Promise<readonly string[]> {
-    const groups = Array.from({ length: this.#groups }, (_, group) => group);
+    const groups = Array.from({ length: this.load.groups }, (_, group) => group);
     const ask = async (group: number) => {
       const path = encodeURIComponent(loadPath(group));
       return (await this.#api<{ owner: string }>(`/api/v1/owner?path=${path}`)).owner;

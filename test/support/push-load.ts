@@ -50,6 +50,10 @@ export class PushLoad implements AsyncDisposable {
     this.#pushed = this.#free.map(() => 0);
   }
 
+  get groups(): number {
+    return this.#options.groups;
+  }
+
   /** Every push that is over, in the order of their ends. */
   get records(): readonly PushRecord[] {
     return this.#records;
