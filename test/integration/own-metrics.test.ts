@@ -94,10 +94,13 @@ describe("The router's own metrics", () => {
     member.script = { onPush: () => {} };
     const pushes = [router.push("/metrics/job/a"), router.push("/metrics/job/b")];
     await waitFor("the pushes to arrive", () => member.pushes.length === 2);
-    expect(await samples(router, "upstream_in_flight", "client_connections", "members{")).toEqual({
-      [`upstream_in_flight{member="${member.address}"}`]: 2,
-      client_connections: 3,
-      'members{state="active"}': 1,
+    await waitFor("the connections of earlier questions to be gone", async () => {
+      expect(await samples(router, "upstream_in_flight", "client_connections", "members{")).toEqual({
+        [`upstream_in_flight{member="${member.address}"}`]: 2,
+        client_connections: 3,
+        'members{state="active"}': 1,
+      });
+      return true;
     });
     for (const push of member.pushes) push.respond();
     await Promise.all(pushes);

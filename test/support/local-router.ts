@@ -92,8 +92,9 @@ export class LocalRouter implements AsyncDisposable {
     await writeConfig(this.#folder, config);
   }
 
+  /** On a connection of its own, so that tests know how many there are. */
   async get(path: string, init: RequestInit = {}): Promise<Response> {
-    return await fetch(`${this.url}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+    return await fetch(`${this.url}${path}`, { ...init, keepalive: false, signal: AbortSignal.timeout(10_000) });
   }
 
   async push(path: string, body = "x 1\n", init: RequestInit = {}): Promise<Response> {
