@@ -83,7 +83,9 @@ describe("A limit of the router", () => {
     const connect = async () => {
       const client = resources.use(await RawConnection.open(router.address));
       await client.write(put("x 1\n"));
-      return (await client.readResponse()).status === 200 && client;
+      if ((await client.readResponse()).status === 200) return client;
+      client.abort();
+      return undefined;
     };
     const clients: RawConnection[] = [];
     // Those that have asked whether the router is ready may still be there.
@@ -92,6 +94,7 @@ describe("A limit of the router", () => {
     const answer = await turnedAway.readResponse();
     expect(seen(answer)).toEqual({ status: 503, text: "Too many connections: limit is 3\n", connection: "close" });
     expect(answer.header("Retry-After")).toBe("1");
+    turnedAway.abort();
     await clients[0]?.write(put("x 1\n"));
     expect((await clients[0]?.readResponse())?.status).toBe(200);
     clients[1]?.abort();
