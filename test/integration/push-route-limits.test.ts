@@ -152,6 +152,26 @@ describe("A limit of the router", () => {
     expect((await fourth.readResponse()).status).toBe(200);
   });
 
+  test("on the memory of all bodies counts what many small pieces cost", async () => {
+    const { router, member } = await startRouter({
+      max_buffered_body_bytes: "64KiB",
+      max_buffered_total_bytes: "64KiB",
+    });
+    await using client = await RawConnection.open(router.address);
+    await client.write(head("Content-Length: 60000"));
+    let pieces = 0;
+    while (member.pushes.length === 0 && pieces < 5_000) {
+      await client.write("x");
+      // Lets the router, which shares this event loop, read it by itself.
+      await Bun.sleep(0);
+      pieces++;
+    }
+    expect(pieces).toBeLessThan(5_000);
+    void client.write("x".repeat(60_000 - pieces));
+    expect((await client.readResponse()).status).toBe(200);
+    expect(member.latest.bodyBytes).toBe(60_000);
+  });
+
   test("is what the file says after a reload", async () => {
     const { router, member } = await startRouter({ max_body_bytes: "1KiB" });
     const body = put("x".repeat(2_000));

@@ -93,6 +93,20 @@ describe("A body that is streamed", () => {
     expect(next.latest.body).toBe(FIRST + REST);
   });
 
+  test("goes to the next member when the owner dies that has all of it, and no more than is kept", async () => {
+    const { router, owner, next, path } = await startCluster();
+    owner.script = {
+      onPush: (push) => {
+        owner.stopListening();
+        push.reset();
+      },
+    };
+    const request = Buffer.concat([Buffer.from(head(path, "Transfer-Encoding: chunked")), chunked(FIRST)]);
+    expect((await rawRequest(router.address, request)).status).toBe(200);
+    expect(owner.latest.body).toBe(FIRST);
+    expect(next.latest.body).toBe(FIRST);
+  });
+
   test("is never filed with a hole in it when connections are lost while the client sends", async () => {
     const { router, owner, path } = await startCluster();
     const pieces = Array.from({ length: 20 }, (_, i) => `${i % 10}`);
@@ -148,6 +162,16 @@ describe("A body that is streamed", () => {
     expect(answer.status).toBe(504);
     expect(answer.text()).toContain(`Cannot push to ${owner.address}: no answer within 500 ms`);
     expect(owner.latest.bodyBytes).toBeLessThan(whole / 2);
+  });
+
+  test("can be any body where none is kept", async () => {
+    const { router, owner, path } = await startCluster({}, { max_buffered_body_bytes: 0 });
+    const request = `${head(path, "Content-Length: 4")}x 1\n`;
+    expect((await rawRequest(router.address, request)).status).toBe(200);
+    expect(owner.latest.body).toBe("x 1\n");
+    expect((await rawRequest(router.address, head(path, "Content-Length: 0"))).status).toBe(200);
+    expect((await rawRequest(router.address, request.replace("PUT", "DELETE"))).status).toBe(200);
+    expect(owner.latest.requestLine).toStartWith("DELETE ");
   });
 
   test("may be answered before it is whole", async () => {
