@@ -1,10 +1,10 @@
+import type { MetricType, StoredFamily, StoredMetric } from "../exposition/model.ts";
+import { isLegacyLabelName } from "../exposition/text-labels.ts";
 import { type ByteString, decodeUtf8, isValidUtf8 } from "../sharding/byte-string.ts";
 import { goQuote } from "../sharding/go-quote.ts";
 import { describeMetric } from "./describe-metric.ts";
 import type { FamilyIndex } from "./family-index.ts";
-import type { MetricType, StoredFamily, StoredMetric } from "./model.ts";
 import { findFamily } from "./store-families.ts";
-import { isLegacyLabelName } from "./text-labels.ts";
 
 /** How many reasons for one refusal are listed. A body of many series can have as many. */
 const MAX_PROBLEMS = 10;

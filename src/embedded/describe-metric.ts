@@ -1,6 +1,6 @@
+import { formatGoFloat } from "../exposition/go-float.ts";
+import type { LabelPairs, Metric, MetricType } from "../exposition/model.ts";
 import { goQuote } from "../sharding/go-quote.ts";
-import { formatGoFloat } from "./go-float.ts";
-import type { LabelPairs, Metric, MetricType } from "./model.ts";
 
 /**
  * A metric for an error message, as Go prints its protobuf: `label:{name:"job" value:"a"} gauge:{value:1}`. Go varies the

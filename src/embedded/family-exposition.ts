@@ -1,3 +1,4 @@
+import type { MetricFamily, StoredMetric } from "../exposition/model.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import {
   type Group,
@@ -7,7 +8,6 @@ import {
   PUSH_TIME_HELP,
   type PushTimeName,
 } from "./group-store.ts";
-import type { MetricFamily, StoredMetric } from "./model.ts";
 
 /**
  * The families of all groups with `own`, the metrics of the server itself, sorted by name: what a Pushgateway exposes, for

@@ -1,5 +1,5 @@
+import type { MetricType, StoredFamily, StoredMetric } from "../exposition/model.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
-import type { MetricType, StoredFamily, StoredMetric } from "./model.ts";
 import type { GroupLabels } from "./series-labels.ts";
 
 /** What the store holds under one metric name. */

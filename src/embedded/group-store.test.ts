@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import { parseText } from "../exposition/text-parser.ts";
 import { type GroupingKey, parsePushPath } from "../sharding/grouping-key.ts";
 import { GroupStore, PushRejectedError } from "./group-store.ts";
 import { exposeText } from "./text-exposition.ts";
-import { parseText } from "./text-parser.ts";
 
 const OWN = parseText(Buffer.from("# HELP own_info Mine.\n# TYPE own_info gauge\nown_info 1\n"));
 

@@ -1,11 +1,11 @@
+import { formatGoFloat } from "../exposition/go-float.ts";
+import type { MetricFamily, StoredFamily } from "../exposition/model.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import { isValidUtf8 } from "../sharding/byte-string.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { findInconsistencies, joinProblems } from "./consistency.ts";
 import { describeMetric } from "./describe-metric.ts";
 import { FamilyIndex, type OwnFamily } from "./family-index.ts";
-import { formatGoFloat } from "./go-float.ts";
-import type { MetricFamily, StoredFamily } from "./model.ts";
 import { GroupLabels } from "./series-labels.ts";
 import { storeFamilies } from "./store-families.ts";
 import { Tombstones } from "./tombstones.ts";

@@ -1,7 +1,7 @@
+import type { LabelPairs, SeriesLabels } from "../exposition/model.ts";
+import { exposedLabels, formatLabels } from "../exposition/text-labels.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
-import type { LabelPairs, SeriesLabels } from "./model.ts";
-import { exposedLabels, formatLabels } from "./text-labels.ts";
 
 /**
  * What a group does to the labels of its series: its own labels win over those of the body, and a series without an

@@ -1,8 +1,8 @@
+import type { Metric, MetricFamily, SeriesLabels, StoredFamily, StoredMetric } from "../exposition/model.ts";
+import { formatLabels } from "../exposition/text-labels.ts";
+import { formatLines } from "../exposition/text-writer.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
-import type { Metric, MetricFamily, SeriesLabels, StoredFamily, StoredMetric } from "./model.ts";
 import type { GroupLabels } from "./series-labels.ts";
-import { formatLabels } from "./text-labels.ts";
-import { formatLines } from "./text-writer.ts";
 
 /**
  * Puts the families of a body in a group: with its labels, sorted by name. Of families of one name the last stays. What is

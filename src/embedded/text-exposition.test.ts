@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
+import type { MetricFamily } from "../exposition/model.ts";
+import { parseDelimited } from "../exposition/protobuf-decoder.ts";
+import { encodeDelimited } from "../exposition/protobuf-encoder.ts";
+import { parseText } from "../exposition/text-parser.ts";
 import { parsePushPath } from "../sharding/grouping-key.ts";
 import { exposeFamilies } from "./family-exposition.ts";
 import { GroupStore } from "./group-store.ts";
-import type { MetricFamily } from "./model.ts";
-import { parseDelimited } from "./protobuf-decoder.ts";
-import { encodeDelimited } from "./protobuf-encoder.ts";
 import { exposeText } from "./text-exposition.ts";
-import { parseText } from "./text-parser.ts";
 
 const OWN = parseText(Buffer.from("# HELP own_info Mine.\n# TYPE own_info gauge\nown_info 1\n"));
 const BODY = `# HELP c A \\\\counter\\n.

@@ -1,10 +1,10 @@
+import type { MetricFamily } from "../exposition/model.ts";
+import { formatHeading } from "../exposition/text-writer.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import { exposedNames, isPushTime } from "./family-exposition.ts";
 import type { FamilyEntry } from "./family-index.ts";
 import { formatPushTime, type GroupStore, PUSH_TIME_HELP, type PushTimeName } from "./group-store.ts";
-import type { MetricFamily } from "./model.ts";
 import { formatOwnFamily } from "./store-families.ts";
-import { formatHeading } from "./text-writer.ts";
 
 /**
  * All groups in the text format 0.0.4, with `own`, the metrics of the server itself, among them. Families are sorted by name;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { Metric, MetricFamily } from "../../src/embedded/model.ts";
-import { encodeDelimited } from "../../src/embedded/protobuf-encoder.ts";
+import type { Metric, MetricFamily } from "../../src/exposition/model.ts";
+import { encodeDelimited } from "../../src/exposition/protobuf-encoder.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { startPushgateway } from "../support/pushgateway.ts";
 import { ownTarget, type PushTarget, realTarget } from "./push-target.ts";

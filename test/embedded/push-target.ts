@@ -1,9 +1,9 @@
 import { exposeFamilies } from "../../src/embedded/family-exposition.ts";
 import { GroupStore, PushRejectedError } from "../../src/embedded/group-store.ts";
-import type { MetricFamily } from "../../src/embedded/model.ts";
-import { parseDelimited } from "../../src/embedded/protobuf-decoder.ts";
 import { exposeText } from "../../src/embedded/text-exposition.ts";
-import { parseText, TextFormatError } from "../../src/embedded/text-parser.ts";
+import type { MetricFamily } from "../../src/exposition/model.ts";
+import { parseDelimited } from "../../src/exposition/protobuf-decoder.ts";
+import { parseText, TextFormatError } from "../../src/exposition/text-parser.ts";
 import { parsePushPath } from "../../src/sharding/grouping-key.ts";
 import type { Pushgateway } from "../support/pushgateway.ts";
 import { type Outcome, REJECTED } from "./accepted-differences.ts";
