@@ -2,6 +2,7 @@ import { formatGoFloat } from "../exposition/go-float.ts";
 import type { MetricFamily, StoredFamily } from "../exposition/model.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import { isValidUtf8 } from "../sharding/byte-string.ts";
+import { groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { findInconsistencies, joinProblems } from "./consistency.ts";
 import { describeMetric } from "./describe-metric.ts";
@@ -156,7 +157,7 @@ export class GroupStore {
   }
 
   get(key: GroupingKey): Group | undefined {
-    return this.#groups.get(idOf(key));
+    return this.#groups.get(groupIdOf(key));
   }
 
   /** In the order in which the groups came. */
@@ -233,7 +234,7 @@ export class GroupStore {
   }
 
   #find(key: GroupingKey): { id: string; labels: GroupLabels; known: Group | undefined } {
-    const id = idOf(key);
+    const id = groupIdOf(key);
     const known = this.#groups.get(id);
     // The ID that is stored, so that all that refers to the group shares one string.
     return { id: known?.id ?? id, labels: known?.labels ?? new GroupLabels(key), known };
@@ -244,13 +245,6 @@ export class GroupStore {
 export function formatPushTime(name: PushTimeName, group: Group): ByteString {
   const time = name === PUSH_TIME ? group.pushTime : group.pushFailureTime;
   return `${name}{${group.labels.exposedText}} ${formatGoFloat(time)}\n`;
-}
-
-/** No byte of UTF-8 is the separator, and of what is not UTF-8 nothing is stored. */
-function idOf(key: GroupingKey): string {
-  let id = key.job;
-  for (const { name, value } of key.labels) id += `\xff${name}\xff${value}`;
-  return id;
 }
 
 function isOfBody({ name }: MetricFamily): boolean {

@@ -88,6 +88,13 @@ export function parsePushPath(path: ByteString, options: PushPathOptions): Group
   return { job, labels, canonicalPath, validUtf8 };
 }
 
+/** The grouping key of these labels, without `job` and in any order, as a Pushgateway lists them; each name once. */
+export function groupingKeyOf(job: ByteString, labels: readonly Label[]): GroupingKey {
+  const sorted = isAscending(labels) ? labels : sortUnique([...labels]);
+  const canonicalPath = joinPath(job, sorted);
+  return { job, labels: sorted, canonicalPath, validUtf8: isValidUtf8(canonicalPath) };
+}
+
 /**
  * The job, names and values of a path that begins with `/metrics/job/`, is its own decoded form, is ASCII and has nothing
  * to clean away; undefined for any other. Nearly all pushes are like that, and one pass over them is what this saves.

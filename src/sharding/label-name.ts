@@ -4,6 +4,11 @@ const LEGACY_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 const ESCAPED_NAME_PREFIX = "U__";
 const RESERVED_PREFIX = "__";
 
+/** Whether it may name a label whatever the flags of a Pushgateway. */
+export function isLegacyLabelName(name: ByteString): boolean {
+  return LEGACY_NAME.test(name);
+}
+
 /**
  * The label name that Pushgateway reads from this part of a path, without its `@base64`; undefined when it takes none.
  * `utf8Names` stands for --push.enable-utf8-names: any UTF-8 is a name then, and `U__a_2e_b` spells `a.b`. As
