@@ -47,7 +47,7 @@ function writeMetric(writer: BinaryWriter, metric: Metric, type: MetricType): vo
       writeTimestamp(writer, 3, createdAt);
     });
   } else writeMessage(writer, type === "gauge" ? 2 : 5, () => writeDouble(writer, 1, value));
-  if (timestampMs !== undefined) writer.tag(6, WireType.Varint).int64(BigInt(timestampMs));
+  if (timestampMs !== undefined) writer.tag(6, WireType.Varint).int64(toInt64(timestampMs));
 }
 
 function writeSummary(writer: BinaryWriter, summary: Summary, createdAt: Timestamp | undefined): void {
@@ -73,8 +73,7 @@ function writeHistogram(writer: BinaryWriter, histogram: Histogram, createdAt: T
 }
 
 function writeBucket(writer: BinaryWriter, bucket: Bucket, isFloat: boolean): void {
-  if (isFloat) writeDouble(writer, 4, bucket.cumulativeCount);
-  else writeCount(writer, 1, bucket.cumulativeCount);
+  writeEitherCount(writer, 1, 4, bucket.cumulativeCount, isFloat);
   writeDouble(writer, 2, bucket.upperBound);
   writeExemplar(writer, 3, bucket.exemplar);
 }
@@ -82,8 +81,7 @@ function writeBucket(writer: BinaryWriter, bucket: Bucket, isFloat: boolean): vo
 function writeNative(writer: BinaryWriter, native: NativeHistogram, isFloat: boolean): void {
   writer.tag(5, WireType.Varint).sint32(native.schema);
   writeDouble(writer, 6, native.zeroThreshold);
-  if (isFloat) writeDouble(writer, 8, native.zeroCount);
-  else writeCount(writer, 7, native.zeroCount);
+  writeEitherCount(writer, 7, 8, native.zeroCount, isFloat);
   writeNativeBuckets(writer, 9, native.negative);
   writeNativeBuckets(writer, 12, native.positive);
   for (const exemplar of native.exemplars) writeExemplar(writer, 16, exemplar);
@@ -97,7 +95,7 @@ function writeNativeBuckets(writer: BinaryWriter, first: number, { spans, deltas
       writer.tag(2, WireType.Varint).uint32(length);
     });
   }
-  for (const delta of deltas) writer.tag(first + 1, WireType.Varint).sint64(BigInt(delta));
+  for (const delta of deltas) writer.tag(first + 1, WireType.Varint).sint64(toInt64(delta));
   for (const count of counts) writeDouble(writer, first + 2, count);
 }
 
@@ -113,7 +111,7 @@ function writeExemplar(writer: BinaryWriter, field: number, exemplar: Exemplar |
 function writeTimestamp(writer: BinaryWriter, field: number, timestamp: Timestamp | undefined): void {
   if (timestamp === undefined) return;
   writeMessage(writer, field, () => {
-    writer.tag(1, WireType.Varint).int64(BigInt(timestamp.seconds));
+    writer.tag(1, WireType.Varint).int64(toInt64(timestamp.seconds));
     writer.tag(2, WireType.Varint).int32(timestamp.nanos);
   });
 }
@@ -140,6 +138,23 @@ function writeString(writer: BinaryWriter, field: number, value: ByteString): vo
 
 function writeDouble(writer: BinaryWriter, field: number, value: number): void {
   writer.tag(field, WireType.Bit64).double(value);
+}
+
+/** A count that a float histogram has in a field of its own. Bodies may mix the two. */
+function writeEitherCount(
+  writer: BinaryWriter,
+  field: number,
+  floatField: number,
+  count: number,
+  isFloat: boolean,
+): void {
+  if (isFloat || !Number.isInteger(count) || count > 2 ** 64) writeDouble(writer, floatField, count);
+  else writeCount(writer, field, count);
+}
+
+/** Integers that were rounded to 2^63 get the largest that there is, which is rounded in the same way when it is read. */
+function toInt64(value: number): bigint {
+  return value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value);
 }
 
 /** Counts that were rounded to 2^64 get the largest that there is. */

@@ -62,6 +62,38 @@ describe("protobuf", () => {
     expect(parseDelimited(encodeDelimited([family]))[0]?.metrics[0]?.createdAt).toEqual(family.metrics[0]?.createdAt);
   });
 
+  test("writes whatever it can read so that it reads the same again", () => {
+    const whole = encodeDelimited([COUNTER, native(false), native(true), ...CLASSIC]);
+    const bytes = fc.constantFrom(0x00, 0x01, 0x21, 0x3f, 0x40, 0x43, 0x7f, 0x80, 0xff);
+    const damage = fc.array(fc.tuple(fc.nat(whole.length - 1), bytes), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(damage, (changes) => {
+        const read = readDamaged(whole, changes);
+        if (read !== undefined) expect(parseDelimited(encodeDelimited(read))).toEqual(read);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test.each([
+    // A bucket, a native histogram's zero count and delta, a creation time that integers of 64 bits cannot hold when rounded.
+    [
+      "a float count in a histogram of integers",
+      [0x22, 0x0d, 0x3a, 0x0b, 0x1a, 0x09, 0x21, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f],
+    ],
+    ["a float zero count in a histogram of integers", [0x22, 0x0b, 0x3a, 0x09, 0x41, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f]],
+    ["the largest delta", [0x22, 0x0d, 0x3a, 0x0b, 0x68, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
+    [
+      "the largest time",
+      [0x22, 0x0e, 0x3a, 0x0c, 0x7a, 0x0a, 0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+    ],
+  ])("reads what it wrote of %s", (_, metric) => {
+    const message = [0x0a, 1, 0x61, 0x18, 4, ...metric];
+    const read = parseDelimited(Uint8Array.from([message.length, ...message]));
+    expect(read[0]?.metrics[0]?.value).toBeDefined();
+    expect(parseDelimited(encodeDelimited(read))).toEqual(read);
+  });
+
   test("reads nothing as no families", () => {
     expect(parseDelimited(new Uint8Array())).toEqual([]);
   });
@@ -113,6 +145,21 @@ describe("protobuf", () => {
     );
   });
 });
+
+/** What the store would take of these bytes; undefined for what is refused. */
+function readDamaged(whole: Uint8Array, changes: readonly (readonly [number, number])[]): MetricFamily[] | undefined {
+  const bytes = Uint8Array.from(whole);
+  for (const [at, byte] of changes) bytes[at] = byte;
+  try {
+    const families = parseDelimited(bytes);
+    return families.map((family) => ({
+      ...family,
+      metrics: family.metrics.filter(({ value }) => value !== undefined),
+    }));
+  } catch {
+    return undefined;
+  }
+}
 
 function encodedLength(length: number): readonly number[] {
   return [(length & 0x7f) | 0x80, length >> 7];
