@@ -132,7 +132,7 @@ export async function streamMember(
 }
 
 /** An error about a request, in the words that all of them share. */
-function failure(
+export function failure(
   kind: MemberRequestFailure,
   address: string,
   { method, target }: Pick<MemberRequest, "method" | "target">,
