@@ -1,4 +1,4 @@
-import type { MetricFamily, StoredMetric } from "../exposition/model.ts";
+import type { ExposedMetric, MetricFamily } from "../exposition/model.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import {
   type Group,
@@ -43,7 +43,7 @@ function pushTimes(name: PushTimeName, store: GroupStore): MetricFamily {
   return { name, help: PUSH_TIME_HELP[name], type: "gauge", metrics };
 }
 
-function pushTimeMetric(name: PushTimeName, group: Group): StoredMetric {
+function pushTimeMetric(name: PushTimeName, group: Group): ExposedMetric {
   const { labels, labelsText } = group.labels;
   const value = name === PUSH_TIME ? group.pushTime : group.pushFailureTime;
   return { labels, labelsText, value, timestampMs: undefined, exemplar: undefined, createdAt: undefined };

@@ -8,6 +8,8 @@ export interface FamilyEntry {
   type: MetricType;
   /** Help that wins over what is pushed, of a family that the server itself exposes. */
   readonly own: { readonly help: ByteString | undefined } | undefined;
+  /** The family that was put there last, even if it is no longer there. */
+  latest: StoredFamily | undefined;
   /** By the ID of the group, in the order in which the groups came. */
   readonly holders: Map<string, StoredFamily>;
   /** The group that holds a series, by the labels of the series. */
@@ -32,7 +34,7 @@ export class FamilyIndex {
 
   constructor(own: readonly OwnFamily[]) {
     for (const { name, help, type } of own) {
-      this.#families.set(name, { name, type, own: { help }, holders: new Map(), series: new Map() });
+      this.#families.set(name, newEntry(name, type, { help }));
     }
   }
 
@@ -75,11 +77,11 @@ export class FamilyIndex {
     if (family === undefined) return;
     let entry = this.#families.get(family.name);
     if (entry === undefined) {
-      const { name, type } = family;
-      entry = { name, type, own: undefined, holders: new Map(), series: new Map() };
-      this.#families.set(name, entry);
+      entry = newEntry(family.name, family.type, undefined);
+      this.#families.set(family.name, entry);
     }
     entry.type = family.type;
+    entry.latest = family;
     entry.holders.set(id, family);
     if (old !== undefined) {
       if (hasSameSeries(old.metrics, family.metrics)) return;
@@ -95,6 +97,10 @@ export class FamilyIndex {
     entry.holders.delete(id);
     if (entry.holders.size === 0 && entry.own === undefined) this.#families.delete(family.name);
   }
+}
+
+function newEntry(name: ByteString, type: MetricType, own: FamilyEntry["own"]): FamilyEntry {
+  return { name, type, own, latest: undefined, holders: new Map(), series: new Map() };
 }
 
 function hasSameSeries(before: readonly StoredMetric[], after: readonly StoredMetric[]): boolean {

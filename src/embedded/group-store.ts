@@ -7,9 +7,11 @@ import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { findInconsistencies, joinProblems } from "./consistency.ts";
 import { describeMetric } from "./describe-metric.ts";
 import { FamilyIndex, type OwnFamily } from "./family-index.ts";
+import { renewFamilies } from "./renew-families.ts";
 import { GroupLabels } from "./series-labels.ts";
-import { storeFamilies } from "./store-families.ts";
+import { sortFamilies, storeFamilies } from "./store-families.ts";
 import { Tombstones } from "./tombstones.ts";
+import type { Writable } from "./writable.ts";
 
 /** The name of the gauge that holds the time of a group's last accepted push. A body cannot set it. */
 export const PUSH_TIME = "push_time_seconds";
@@ -24,7 +26,7 @@ export const PUSH_TIME_HELP: Readonly<Record<PushTimeName, string>> = {
   [PUSH_FAILURE_TIME]: "Last Unix time when changing this group in the Pushgateway failed.",
 };
 
-/** What is stored under one grouping key. A change makes a new one. */
+/** What is stored under one grouping key. The next change of the store may alter it in place, or replace it. */
 export interface Group {
   /** Identifies the grouping key in its store. */
   readonly id: string;
@@ -69,7 +71,7 @@ export interface Changes {
  * `instance=""` only, or a value is not UTF-8) leaves nothing behind, where Pushgateway would refuse every later push.
  */
 export class GroupStore {
-  readonly #groups = new Map<string, Group>();
+  readonly #groups = new Map<string, Writable<Group>>();
   readonly #index: FamilyIndex;
   readonly #utf8Names: boolean;
   readonly #tombstones = new Tombstones();
@@ -124,7 +126,7 @@ export class GroupStore {
     pushFailureTime: number,
   ): void {
     const { id, labels, known } = this.#find(key);
-    const after = this.#check(id, labels, known, families, pushTime, false);
+    const after = this.#check(id, labels, known, readBody(families), pushTime, false);
     this.#store({ id, labels, families: after, pushTime, pushFailureTime }, known);
   }
 
@@ -177,7 +179,13 @@ export class GroupStore {
     const pushFailureTime = known?.pushFailureTime ?? 0;
     let after: readonly StoredFamily[];
     try {
-      after = this.#check(id, labels, known, families, now, keepOthers);
+      const pushed = readBody(families);
+      if (known !== undefined && renewFamilies(known.families, pushed, now, keepOthers)) {
+        known.pushTime = now;
+        known.version = ++this.#version;
+        return;
+      }
+      after = this.#check(id, labels, known, pushed, now, keepOthers);
     } catch (error) {
       if (error instanceof PushRejectedError) this.#recordFailure(id, labels, known, now);
       throw error;
@@ -190,13 +198,12 @@ export class GroupStore {
     id: string,
     labels: GroupLabels,
     known: Group | undefined,
-    families: readonly MetricFamily[],
+    body: readonly MetricFamily[],
     now: number,
     keepOthers: boolean,
   ): readonly StoredFamily[] {
-    refuseUnfitFamilies(families);
     if (known === undefined) this.#refuseUnfitGroup(id, labels);
-    const pushed = storeFamilies(families.filter(isOfBody), labels, now, known?.families ?? []);
+    const pushed = storeFamilies(body, labels, now, known?.families ?? [], this.#index);
     const kept = keepOthers && known !== undefined ? mergeFamilies(known.families, pushed) : pushed;
     const after = kept.filter(hasMetrics);
     const change = { id, pushed: pushed.filter(hasMetrics), after };
@@ -233,7 +240,7 @@ export class GroupStore {
     this.#groups.set(group.id, { ...group, version: ++this.#version });
   }
 
-  #find(key: GroupingKey): { id: string; labels: GroupLabels; known: Group | undefined } {
+  #find(key: GroupingKey): { id: string; labels: GroupLabels; known: Writable<Group> | undefined } {
     const id = groupIdOf(key);
     const known = this.#groups.get(id);
     // The ID that is stored, so that all that refers to the group shares one string.
@@ -245,6 +252,12 @@ export class GroupStore {
 export function formatPushTime(name: PushTimeName, group: Group): ByteString {
   const time = name === PUSH_TIME ? group.pushTime : group.pushFailureTime;
   return `${name}{${group.labels.exposedText}} ${formatGoFloat(time)}\n`;
+}
+
+/** The families of a body that are stored, sorted by name. */
+function readBody(families: readonly MetricFamily[]): readonly MetricFamily[] {
+  refuseUnfitFamilies(families);
+  return sortFamilies(families.every(isOfBody) ? families : families.filter(isOfBody));
 }
 
 function isOfBody({ name }: MetricFamily): boolean {

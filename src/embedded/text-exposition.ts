@@ -4,12 +4,12 @@ import type { ByteString } from "../sharding/byte-string.ts";
 import { exposedNames, isPushTime } from "./family-exposition.ts";
 import type { FamilyEntry } from "./family-index.ts";
 import { formatPushTime, type GroupStore, PUSH_TIME_HELP, type PushTimeName } from "./group-store.ts";
-import { formatOwnFamily } from "./store-families.ts";
+import { formatOwnFamily, linesOf } from "./stored-lines.ts";
 
 /**
  * All groups in the text format 0.0.4, with `own`, the metrics of the server itself, among them. Families are sorted by name;
  * within one, the server's series come first and then those of the groups in the order in which the groups came. The lines
- * of the groups are put together as they were stored.
+ * of groups that did not change since the last exposition are put together as they were then.
  */
 export function exposeText(store: GroupStore, own: readonly MetricFamily[]): Buffer {
   const ownByName = new Map(own.map((family) => [family.name, family]));
@@ -24,10 +24,10 @@ export function exposeText(store: GroupStore, own: readonly MetricFamily[]): Buf
 function addFamily(pieces: ByteString[], own: MetricFamily | undefined, entry: FamilyEntry | undefined): void {
   let hasHeading = own !== undefined;
   if (own !== undefined) pieces.push(formatHeading(own.name, own.help, own.type), formatOwnFamily(own));
-  for (const { name, help, type, text } of entry?.holders.values() ?? []) {
-    if (!hasHeading) pieces.push(formatHeading(name, help, type));
+  for (const family of entry?.holders.values() ?? []) {
+    if (!hasHeading) pieces.push(formatHeading(family.name, family.help, family.type));
     hasHeading = true;
-    pieces.push(text);
+    pieces.push(linesOf(family));
   }
 }
 

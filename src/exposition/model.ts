@@ -105,14 +105,22 @@ export interface SeriesLabels {
 }
 
 /** A metric with the labels under which it is exposed. */
-export interface StoredMetric extends Metric, SeriesLabels {}
+export interface ExposedMetric extends Metric, SeriesLabels {}
 
-/** One family of one group as the store keeps it. */
+/** A metric as a store keeps it. */
+export interface StoredMetric extends ExposedMetric {
+  /** The labels that the body gave it, in its order. */
+  readonly own: LabelPairs;
+}
+
+/** One family of one group as a store keeps it. The next push of the same series alters it in place. */
 export interface StoredFamily extends MetricFamily {
   /** In the order in which Pushgateway exposes them. */
   readonly metrics: readonly StoredMetric[];
+  /** The same in the order of the body. */
+  readonly inBodyOrder: readonly StoredMetric[];
   /** Unix time of the push that brought it, in seconds. */
   readonly pushedAt: number;
-  /** Its lines of the text exposition, without HELP and TYPE, which belong to all groups. */
-  readonly text: ByteString;
+  /** Its lines of the text exposition, without HELP and TYPE, once they were asked for: see `linesOf`. */
+  readonly text: ByteString | undefined;
 }

@@ -1,6 +1,6 @@
 import type { ByteString } from "../sharding/byte-string.ts";
 import { formatGoFloat } from "./go-float.ts";
-import type { Histogram, MetricType, StoredMetric, Summary } from "./model.ts";
+import type { ExposedMetric, Histogram, MetricType, Summary } from "./model.ts";
 import { escapeHelp, exposedLabels, exposedName } from "./text-labels.ts";
 
 /** HELP and TYPE of a family. A gauge histogram has no name in this format and is shown as a histogram. */
@@ -11,7 +11,7 @@ export function formatHeading(name: ByteString, help: ByteString | undefined, ty
 }
 
 /** The samples of one family in the text format 0.0.4, without HELP and TYPE. */
-export function formatLines(name: ByteString, metrics: readonly StoredMetric[]): ByteString {
+export function formatLines(name: ByteString, metrics: readonly ExposedMetric[]): ByteString {
   const exposed = exposedName(name);
   let text = "";
   for (const { labels, labelsText, value } of metrics) {
