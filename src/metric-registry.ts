@@ -53,6 +53,43 @@ export class Histogram {
   }
 }
 
+/** So many observations, and none older than this, are what quantiles tell of. */
+const SUMMARY_OBSERVATIONS = 1_024;
+const SUMMARY_AGE_MS = 600_000;
+const SUMMARY_QUANTILES = [0.1, 0.5, 0.9];
+
+/** Sum and count of all observations, and quantiles of the latest. */
+export class Summary {
+  readonly #values = new Float64Array(SUMMARY_OBSERVATIONS);
+  readonly #times = new Float64Array(SUMMARY_OBSERVATIONS);
+  #count = 0;
+  #sum = 0;
+
+  /** `now` is monotonic, in milliseconds. */
+  observe(value: number, now: number): void {
+    const place = this.#count % SUMMARY_OBSERVATIONS;
+    this.#values[place] = value;
+    this.#times[place] = now;
+    this.#count++;
+    this.#sum += value;
+  }
+
+  /** Suffix, labels beside the series' own, and value of each line. */
+  *lines(): Iterable<readonly [suffix: string, label: string, value: number]> {
+    const oldest = performance.now() - SUMMARY_AGE_MS;
+    const latest = this.#values
+      .subarray(0, Math.min(this.#count, SUMMARY_OBSERVATIONS))
+      .filter((_, place) => (this.#times[place] as number) >= oldest)
+      .sort();
+    for (const quantile of SUMMARY_QUANTILES) {
+      const rank = Math.max(0, Math.ceil(quantile * latest.length) - 1);
+      yield ["", `quantile="${quantile}"`, latest[rank] ?? Number.NaN];
+    }
+    yield ["_sum", "", this.#sum];
+    yield ["_count", "", this.#count];
+  }
+}
+
 /** A metric with its series, one for each combination of label values. A family without labels has one from the start. */
 export class MetricFamily<Series> {
   readonly #labelNames: readonly string[];
@@ -127,6 +164,10 @@ export class MetricRegistry {
     return this.#add(name, help, "histogram", new MetricFamily(labelNames, () => new Histogram(bounds)), bucketLines);
   }
 
+  summary(name: string, help: string, labelNames: readonly string[] = []): MetricFamily<Summary> {
+    return this.#add(name, help, "summary", new MetricFamily(labelNames, () => new Summary()), bucketLines);
+  }
+
   /** A counter that somebody else counts. */
   counterOf(name: string, help: string, read: () => number): void {
     this.#renderers.push(() => `${heading(name, help, "counter")}${line(name, "", read())}`);
@@ -163,9 +204,9 @@ function valueLine(name: string, labels: string, series: { readonly value: numbe
   return line(name, labels, series.value);
 }
 
-function bucketLines(name: string, labels: string, histogram: Histogram): string {
+function bucketLines(name: string, labels: string, series: Histogram | Summary): string {
   let text = "";
-  for (const [suffix, label, value] of histogram.lines()) {
+  for (const [suffix, label, value] of series.lines()) {
     text += line(name + suffix, [labels, label].filter(Boolean).join(","), value);
   }
   return text;

@@ -2,7 +2,7 @@ import { formatGoFloat } from "../exposition/go-float.ts";
 import type { MetricFamily, StoredFamily } from "../exposition/model.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import { isValidUtf8 } from "../sharding/byte-string.ts";
-import { groupIdOf } from "../sharding/group-id.ts";
+import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { findInconsistencies, joinProblems } from "./consistency.ts";
 import { describeMetric } from "./describe-metric.ts";
@@ -51,6 +51,19 @@ export interface GroupStoreOptions {
   readonly utf8Names: boolean;
   /** Metric names that the server exposes beside the store. */
   readonly ownFamilies: readonly OwnFamily[];
+  /**
+   * Where versions begin; 0 when absent. Greater than all of the store's earlier lives, so that whoever followed it then
+   * learns of all groups anew.
+   */
+  readonly firstVersion?: number;
+}
+
+/** Told of each change after it was made. Must not throw. */
+export interface StoreObserver {
+  /** A group was made or changed, refused pushes that are recorded included. */
+  changed(group: Group): void;
+  deleted(id: GroupId): void;
+  wiped(): void;
 }
 
 /** What changed after some version of a store. */
@@ -75,11 +88,19 @@ export class GroupStore {
   readonly #index: FamilyIndex;
   readonly #utf8Names: boolean;
   readonly #tombstones = new Tombstones();
-  #version = 0;
+  #observer: StoreObserver | undefined;
+  #version: number;
 
   constructor(options: GroupStoreOptions) {
     this.#index = new FamilyIndex(options.ownFamilies);
     this.#utf8Names = options.utf8Names;
+    this.#version = options.firstVersion ?? 0;
+    this.#tombstones.forgetUpTo(this.#version);
+  }
+
+  /** From now on the observer is told of changes, and no other one. */
+  observe(observer: StoreObserver): void {
+    this.#observer = observer;
   }
 
   /** Grows with each change of any group, refused pushes that are recorded included. */
@@ -138,6 +159,7 @@ export class GroupStore {
     this.#index.removeGroup(group.labels);
     this.#groups.delete(group.id);
     this.#tombstones.add(group.id, group.labels, ++this.#version);
+    this.#observer?.deleted(group.id);
     return true;
   }
 
@@ -156,6 +178,7 @@ export class GroupStore {
     }
     this.#groups.clear();
     this.#tombstones.forgetUpTo(++this.#version);
+    this.#observer?.wiped();
   }
 
   get(key: GroupingKey): Group | undefined {
@@ -237,7 +260,9 @@ export class GroupStore {
       this.#index.addGroup(group.id, group.labels);
       this.#tombstones.remove(group.id);
     }
-    this.#groups.set(group.id, { ...group, version: ++this.#version });
+    const stored = { ...group, version: ++this.#version };
+    this.#groups.set(group.id, stored);
+    this.#observer?.changed(stored);
   }
 
   #find(key: GroupingKey): { id: string; labels: GroupLabels; known: Writable<Group> | undefined } {

@@ -37,7 +37,7 @@ export type ResponseBodyFraming = { readonly length: number } | "unknown-length"
 
 /**
  * One request and its response. The handler reads the body or not, as it likes, and answers once: with `respond`, or with
- * `passOn`, `write` and `end`. A body that was not read is discarded, or the connection closes.
+ * `begin` or `passOn`, `write` and `end`. A body that was not read is discarded, or the connection closes.
  */
 export class HttpExchange {
   readonly head: RequestHead;
@@ -99,6 +99,12 @@ export class HttpExchange {
   /** Answers with a line of text. */
   respondText(status: number, text: string, headers: HeaderList = []): void {
     this.respond(status, [...headers, ...PLAIN_TEXT], text);
+  }
+
+  /** Begins a response whose body follows by `write`, framed as `body` says. */
+  begin(status: number, headers: HeaderList, body: ResponseBodyFraming): void {
+    if (this.#state !== "open") return;
+    this.#begin(status, undefined, { list: headers, date: this.#connection.httpDate }, body);
   }
 
   /**

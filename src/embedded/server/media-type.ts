@@ -1,0 +1,65 @@
+/** A media type with its parameters (RFC 9110 §8.3.1). Names are in lower case. */
+export interface MediaType {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** A parameter with the semicolon before it; its value is a token or a quoted string. */
+const PARAMETER = /^[ \t]*;[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+\-.^_`|~0-9A-Za-z]+))/;
+
+/** Reads one media type; undefined for what is none. */
+export function parseMediaType(text: string): MediaType | undefined {
+  const semicolon = text.indexOf(";");
+  const type = (semicolon === -1 ? text : text.slice(0, semicolon)).trim().toLowerCase();
+  if (type === "") return undefined;
+  const parameters = new Map<string, string>();
+  let rest = semicolon === -1 ? "" : text.slice(semicolon);
+  for (;;) {
+    const match = PARAMETER.exec(rest);
+    if (match === null) break;
+    const [whole, name = "", quoted, token = ""] = match;
+    parameters.set(name.toLowerCase(), quoted?.replaceAll(/\\(.)/g, "$1") ?? token);
+    rest = rest.slice(whole.length);
+  }
+  return /^[ \t;]*$/.test(rest) ? { type, parameters } : undefined;
+}
+
+const PROTOBUF = "application/vnd.google.protobuf";
+const FAMILY_MESSAGE = "io.prometheus.client.MetricFamily";
+
+/** Whether it announces delimited messages of io.prometheus.client.MetricFamily. */
+export function isDelimitedProtobuf({ type, parameters }: MediaType): boolean {
+  return type === PROTOBUF && parameters.get("proto") === FAMILY_MESSAGE && parameters.get("encoding") === "delimited";
+}
+
+export type ExpositionFormat = "text" | "protobuf";
+
+/** The Content-Type of each format, in the words of Prometheus' client libraries. */
+export const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
+  text: "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+  protobuf: `${PROTOBUF}; proto=${FAMILY_MESSAGE}; encoding=delimited; escaping=underscores`,
+};
+
+/** The format that an Accept header prefers of those that there are: text where it names none. */
+export function negotiateFormat(accept: string | undefined): ExpositionFormat {
+  const clauses = (accept ?? "").split(",").flatMap((clause) => parseMediaType(clause) ?? []);
+  clauses.sort((a, b) => qualityOf(b) - qualityOf(a));
+  for (const clause of clauses) {
+    if (qualityOf(clause) === 0) continue;
+    if (isDelimitedProtobuf(clause)) return "protobuf";
+    const version = clause.parameters.get("version") ?? "0.0.4";
+    if (clause.type === "text/plain" && version === "0.0.4") return "text";
+  }
+  return "text";
+}
+
+/** Whether an Accept-Encoding header allows gzip. */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  const clauses = (acceptEncoding ?? "").split(",").flatMap((clause) => parseMediaType(clause) ?? []);
+  return clauses.some((clause) => clause.type === "gzip" && qualityOf(clause) > 0);
+}
+
+function qualityOf({ parameters }: MediaType): number {
+  const quality = Number(parameters.get("q") ?? 1);
+  return quality >= 0 && quality <= 1 ? quality : 1;
+}
