@@ -2,7 +2,7 @@ import { formatGoFloat } from "../exposition/go-float.ts";
 import type { MetricFamily, StoredFamily } from "../exposition/model.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import { isValidUtf8 } from "../sharding/byte-string.ts";
-import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
+import { type GroupId, groupIdOf, keyOfGroupId } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { findInconsistencies, joinProblems } from "./consistency.ts";
 import { describeMetric } from "./describe-metric.ts";
@@ -40,6 +40,15 @@ export interface Group {
   /** The value of the store's version when this was stored. */
   readonly version: number;
 }
+
+/** A group as it was when it was saved. */
+export interface SavedGroup extends Pick<Group, "id" | "pushTime" | "pushFailureTime"> {
+  /** As the bodies of pushes had them. */
+  readonly families: readonly SavedFamily[];
+}
+
+/** A family with the time of the push that brought it, in seconds. */
+interface SavedFamily extends MetricFamily, Pick<StoredFamily, "pushedAt"> {}
 
 /** A push that is refused, with Pushgateway's reason. The failure is recorded in the group where that does no harm. */
 export class PushRejectedError extends Error {
@@ -151,6 +160,19 @@ export class GroupStore {
     this.#store({ id, labels, families: after, pushTime, pushFailureTime }, known);
   }
 
+  /**
+   * Puts a saved group back as it was, in the place of whatever is here under its key.
+   *
+   * @throws PushRejectedError and then records nothing. It does not for groups of one store under the same options.
+   */
+  restore({ id, families, pushTime, pushFailureTime }: SavedGroup): void {
+    const { labels, known } = this.#find(keyOfGroupId(id));
+    const after = this.#check(id, labels, known, readBody(families), pushTime, false);
+    const times = new Map(families.map(({ name, pushedAt }) => [name, pushedAt]));
+    for (const family of after as readonly Writable<StoredFamily>[]) family.pushedAt = times.get(family.name) ?? pushTime;
+    this.#store({ id, labels, families: after, pushTime, pushFailureTime }, known);
+  }
+
   /** Whether there was such a group. */
   delete(key: GroupingKey): boolean {
     const group = this.get(key);
@@ -206,6 +228,7 @@ export class GroupStore {
       if (known !== undefined && renewFamilies(known.families, pushed, now, keepOthers)) {
         known.pushTime = now;
         known.version = ++this.#version;
+        this.#observer?.changed(known);
         return;
       }
       after = this.#check(id, labels, known, pushed, now, keepOthers);
