@@ -69,6 +69,23 @@ describe("GroupStore", () => {
     expect(pushTimes("b")).toEqual([0, 4]);
   });
 
+  test("tells its observer of each change, those in place and refused pushes included", () => {
+    const told: string[] = [];
+    store.observe({
+      changed: ({ id, pushTime, pushFailureTime }) => told.push(`${id} ${pushTime} ${pushFailureTime}`),
+      deleted: (id) => told.push(`deleted ${id}`),
+      wiped: () => told.push("wiped"),
+    });
+    put("a", "x 1\n", 1);
+    put("a", "x 2\n", 2);
+    post("a", "x 3\n", 3);
+    expect(() => put("a", "x 1 5\n", 4)).toThrow(PushRejectedError);
+    store.delete(key("b"));
+    store.delete(key("a"));
+    store.wipe();
+    expect(told).toEqual(["a 1 0", "a 2 0", "a 3 0", "a 3 4", "deleted a", "wiped"]);
+  });
+
   test("takes no push times from a body", () => {
     put("a", "push_time_seconds 5\n# TYPE push_failure_time_seconds counter\npush_failure_time_seconds 6\n", 1);
     expect(pushTimes("a")).toEqual([1, 0]);

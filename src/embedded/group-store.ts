@@ -169,7 +169,8 @@ export class GroupStore {
     const { labels, known } = this.#find(keyOfGroupId(id));
     const after = this.#check(id, labels, known, readBody(families), pushTime, false);
     const times = new Map(families.map(({ name, pushedAt }) => [name, pushedAt]));
-    for (const family of after as readonly Writable<StoredFamily>[]) family.pushedAt = times.get(family.name) ?? pushTime;
+    for (const family of after as readonly Writable<StoredFamily>[])
+      family.pushedAt = times.get(family.name) ?? pushTime;
     this.#store({ id, labels, families: after, pushTime, pushFailureTime }, known);
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { MetricFamily } from "../exposition/model.ts";
+import type { Metric, MetricFamily } from "../exposition/model.ts";
 import { parseDelimited } from "../exposition/protobuf-decoder.ts";
 import { encodeDelimited } from "../exposition/protobuf-encoder.ts";
 import { parseText } from "../exposition/text-parser.ts";
@@ -118,12 +118,14 @@ function comparable(groups: readonly Omit<Group, "version">[]): unknown {
     ...group,
     families: group.families.map((stored) => ({
       ...stored,
-      metrics: stored.metrics.map((metric) => {
-        if (typeof metric.value !== "object") return metric;
-        return { ...metric, value: { ...metric.value, createdAt: undefined } };
-      }),
+      metrics: stored.metrics.map(withoutInnerTime),
+      inBodyOrder: stored.inBodyOrder.map(withoutInnerTime),
     })),
   }));
+}
+
+function withoutInnerTime(metric: Metric): unknown {
+  return typeof metric.value === "object" ? { ...metric, value: { ...metric.value, createdAt: undefined } } : metric;
 }
 
 describe("rows of groups", () => {
@@ -137,10 +139,10 @@ describe("rows of groups", () => {
         stored += [...store.groups()].filter(({ families }) => families.length > 0).length;
         expect(comparable(saveAndRestore(store))).toEqual(comparable(withoutVersions(store)));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
     // Most of what was made must have been stored, or nothing was tested.
-    expect(stored).toBeGreaterThan(1_000);
+    expect(stored).toBeGreaterThan(500);
   });
 
   test("give back groups of hostile protobuf as they were", () => {
@@ -155,7 +157,7 @@ describe("rows of groups", () => {
         push(store, readOrNothing(bytes), 1);
         expect(comparable(saveAndRestore(store))).toEqual(comparable(withoutVersions(store)));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 

@@ -22,7 +22,7 @@ export interface PersistenceOptions {
 }
 
 /** For the metrics of a server. */
-export interface PersistenceStats {
+interface PersistenceStats {
   /** Unix time of the last save in seconds; 0 when there was none. */
   readonly lastSave: number;
   readonly saves: number;

@@ -4,12 +4,12 @@ import { parseText } from "../../src/exposition/text-parser.ts";
 import { createLogger } from "../../src/log.ts";
 import { keyOfGroupId } from "../../src/sharding/group-id.ts";
 
-// Keeps a file until it is killed: `<file> <interval|push> <ms>`. Pushes numbers into a few groups in turn, from the greatest
-// one in the file on, and prints those that a server would have acknowledged.
+// Keeps a file until it is killed: `<file> <interval|push> <ms>`. Pushes growing numbers into some groups in turn, from the
+// greatest one in the file on, and prints the last one that a server would have acknowledged. Two further groups hold a family
+// by turns, each time as another type, so that they never fit together but as they are at one moment.
 
 /** More than are written at a time. */
 const GROUPS = 500;
-const PUSHES_AT_ONCE = 10;
 
 const [file = "", sync = "", intervalMs = ""] = process.argv.slice(2);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -23,12 +23,22 @@ const loaded = Math.max(0, ...Array.from(store.groups(), ({ pushTime }) => pushT
 print(`loaded ${loaded}`);
 
 async function push(value: number): Promise<void> {
-  store.replace(keyOfGroupId(`job${value % GROUPS}`), parseText(Buffer.from(`value ${value}\n`)), value);
+  put(`job${value % GROUPS}`, `value ${value}\n`, value);
   if (sync === "push") await persistence.durable();
 }
 
-for (let value = loaded + 1; ; value += PUSHES_AT_ONCE) {
-  await Promise.all(Array.from({ length: PUSHES_AT_ONCE }, (_, index) => push(value + index)));
-  print(`acknowledged ${value + PUSHES_AT_ONCE - 1}`);
+function put(job: string, body: string, now: number): void {
+  store.replace(keyOfGroupId(job), parseText(Buffer.from(body)), now);
+}
+
+for (let first = loaded + 1, turn = 0; ; first += GROUPS, turn++) {
+  const [giver, taker, type] = turn % 2 === 0 ? ["left", "right", "gauge"] : ["right", "left", "counter"];
+  // Changed before all others, so that it is written before the one from which it takes.
+  put(taker, "", 0);
+  const pushes = Array.from({ length: GROUPS }, (_, index) => push(first + index));
+  put(giver, "", 0);
+  put(taker, `# TYPE turn ${type}\nturn 1\n`, 0);
+  await Promise.all(pushes);
+  print(`acknowledged ${first + GROUPS - 1}`);
   await new Promise(setImmediate);
 }
