@@ -57,6 +57,9 @@ const PROXY_OUTCOMES: readonly PushOutcome[] = [
 /** Why a push can move on to the next member. Any other failure is answered. */
 const FAILOVER_REASONS = ["unreachable", "dead", "unresponsive"];
 
+/** Why a member cannot be asked something (MemberRequestFailure in src/pushgateway/member-request.ts). */
+const MEMBER_REQUEST_FAILURES = ["refused", "lost", "timeout", "cut", "malformed", "status"];
+
 const PREFIX = "dynamic_sharding_";
 /** From a redirect's tens of microseconds to past the longest deadline. */
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -133,6 +136,20 @@ export class RouterMetrics {
     "The router's own health checks by what they found.",
     ["verdict"],
   );
+  readonly #federateMissing = this.#registry
+    .gauge(`${PREFIX}federate_missing_members`, "Members whose groups the last scrape of /federate did without.")
+    .labels();
+  readonly #federateFailures = this.#registry.counter(
+    `${PREFIX}federate_failures_total`,
+    "Members that a scrape of /federate could not ask, by what went wrong.",
+    ["reason"],
+  );
+  readonly #federateClashes = this.#registry
+    .gauge(
+      `${PREFIX}federate_type_clashes`,
+      "Names that have several types among the members, and that the last scrape of /federate showed as untyped.",
+    )
+    .labels();
   readonly #reloadSuccessful = this.#registry
     .gauge(
       `${PREFIX}config_last_reload_successful`,
@@ -161,6 +178,7 @@ export class RouterMetrics {
   #startAlertedCounters(): void {
     for (const outcome of PROXY_OUTCOMES) this.#pushes.labels("proxy", outcome);
     for (const reason of FAILOVER_REASONS) this.#failovers.labels(reason);
+    for (const reason of MEMBER_REQUEST_FAILURES) this.#federateFailures.labels(reason);
   }
 
   /** All metrics in the text format. */
@@ -219,6 +237,15 @@ export class RouterMetrics {
   reloaded(successful: boolean): void {
     this.#reloadSuccessful.set(successful ? 1 : 0);
     if (successful) this.#reloadTime.set(Date.now() / 1000);
+  }
+
+  federated(missingMembers: number, typeClashes: number): void {
+    this.#federateMissing.set(missingMembers);
+    this.#federateClashes.set(typeClashes);
+  }
+
+  federateFailed(reason: string): void {
+    this.#federateFailures.labels(reason).inc();
   }
 
   /** Drops the series of a member that is gone, which would otherwise pile up. */

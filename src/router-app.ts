@@ -7,11 +7,14 @@ import { Membership, type MembershipOptions } from "./membership/membership.ts";
 import { type ProcessStats, RouterMetrics } from "./metrics.ts";
 import type { PushgatewayClientOptions } from "./pushgateway/pushgateway-client.ts";
 import { PushgatewayClients } from "./pushgateway/pushgateway-clients.ts";
+import { federateRoute } from "./web/federate/federate-route.ts";
+import { chooseNewest } from "./web/federate/group-copies.ts";
 import { httpSdRoute } from "./web/http-sd.ts";
 import { managementRoutes } from "./web/management.ts";
 import { PushRoute, type PushRouteOptions } from "./web/push-route.ts";
 import { StatusApi } from "./web/status-api.ts";
 import { createWebHandler, type Route } from "./web/web-handler.ts";
+import { WorkSlices } from "./work-slices.ts";
 
 export interface RouterOptions {
   readonly config: Config;
@@ -54,6 +57,7 @@ class RouterApp implements Router {
   readonly #pushRoute: PushRoute;
   readonly #reloader: ConfigReloader;
   readonly #server: HttpServer;
+  readonly #slices = new WorkSlices();
   #stopping: Promise<void> | undefined;
 
   static async start(options: RouterOptions): Promise<Router> {
@@ -143,6 +147,15 @@ class RouterApp implements Router {
           reload: this.#options.enableLifecycle ? reload : undefined,
         }),
         "/metrics": { GET: metrics },
+        "/federate": {
+          GET: federateRoute({
+            members,
+            choose: chooseNewest,
+            slices: this.#slices,
+            observer: this.#metrics,
+            log: this.#options.log,
+          }),
+        },
         "/sd/pushgateways": { GET: httpSdRoute(members) },
         "/api/v1/members": { GET: api.members },
         "/api/v1/owner": { GET: api.owner },

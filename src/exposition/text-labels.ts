@@ -46,6 +46,17 @@ function escapeQuoted(value: ByteString): ByteString {
   return value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 }
 
+/** The reverse of `escapeQuoted`. A backslash before anything else stays. */
+export function unescapeQuoted(text: ByteString): ByteString {
+  if (!text.includes("\\")) return text;
+  return text.replaceAll(/\\([\\n"])/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped));
+}
+
+/** A metric's name as the version 1.0.0 of the text format writes it before its braces or in a heading. */
+export function quotedName(name: ByteString): ByteString {
+  return LEGACY_METRIC_NAME.test(name) ? name : `"${escapeQuoted(name)}"`;
+}
+
 export function escapeHelp(help: ByteString): ByteString {
   if (!TO_ESCAPE.test(help)) return help;
   return help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");

@@ -48,10 +48,11 @@ export class Re2Scanner {
     this.#at += length;
   }
 
-  /** Everything before `end`, which must come and is skipped. */
+  /** Everything before `end`, which is skipped, or before the end of the text. */
   takeUntil(end: string): string {
-    const taken = this.#text.slice(this.#at, this.#text.indexOf(end, this.#at));
-    this.#at += taken.length + end.length;
+    const index = this.#text.indexOf(end, this.#at);
+    const taken = this.#text.slice(this.#at, index === -1 ? undefined : index);
+    this.#at += taken.length + (index === -1 ? 0 : end.length);
     return taken;
   }
 

@@ -1,0 +1,140 @@
+import type { HttpExchange } from "../../http/server-exchange.ts";
+import type { Logger } from "../../log.ts";
+import type { Selector } from "../../matchers/selector.ts";
+import { SelectorError } from "../../matchers/selector-error.ts";
+import type { MemberSet } from "../../membership/member-set.ts";
+import { MemberRequestError } from "../../pushgateway/member-request.ts";
+import type { WorkSlices } from "../../work-slices.ts";
+import { parseQuery, selectorsOf } from "../query.ts";
+import { ResponseBody, respondInPieces } from "../response-body.ts";
+import type { Route } from "../web-handler.ts";
+import { type Federated, federate } from "./federation.ts";
+import { FederationLog } from "./federation-log.ts";
+import type { ChooseCopy } from "./group-copies.ts";
+import type { AskedMember } from "./member-texts.ts";
+
+export interface FederateParts {
+  readonly members: () => MemberSet | undefined;
+  readonly choose: ChooseCopy;
+  readonly slices: WorkSlices;
+  readonly observer: FederateObserver;
+  readonly log: Logger;
+}
+
+/** Hears how scrapes went. */
+interface FederateObserver {
+  /** A scrape was answered: so many members are missing from it, so many names of metrics clash. */
+  federated(missingMembers: number, typeClashes: number): void;
+  /** A member could not be asked, or not asked again: for one of the reasons of a MemberRequestFailure. */
+  federateFailed(reason: string): void;
+}
+
+/** Scrapes at a time: each holds the metrics of all members in memory. */
+const MAX_SCRAPES = 4;
+const DEFAULT_TIMEOUT_MS = 10_000;
+const MAX_TIMEOUT_MS = 300_000;
+/** Parts of the scraper's timeout: to read the metrics of members, and to ask one again. The rest is for the answer. */
+const READ_PART = 0.7;
+const ASK_AGAIN_PART = 0.15;
+/** A member that looks down is asked, but not waited for: a frozen one would slow down every scrape. */
+const DOWN_TIMEOUT_MS = 1_000;
+
+const TEXT = "text/plain; version=0.0.4; charset=utf-8";
+const UTF8_TEXT = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
+const MISSING_MEMBERS = "X-Dynamic-Sharding-Missing-Members";
+
+/** GET /federate: the groups of all members, each once, for a Prometheus with `honor_labels: true`. */
+export function federateRoute(parts: FederateParts): Route {
+  const log = new FederationLog(parts.log);
+  let scrapes = 0;
+  return async (exchange, query) => {
+    const members = parts.members();
+    const selectors = readSelectors(exchange, query);
+    if (selectors === undefined) return;
+    if (members === undefined) {
+      exchange.respondText(503, "Not ready: discovery has not reported any Pushgateway yet\n", RETRY_SOON);
+    } else if (scrapes >= MAX_SCRAPES) {
+      exchange.respondText(503, `Busy: ${MAX_SCRAPES} scrapes of /federate are under way\n`, RETRY_SOON);
+    } else {
+      scrapes++;
+      await answer(exchange, members, selectors, parts, log).finally(() => scrapes--);
+    }
+  };
+}
+
+const RETRY_SOON = ["Retry-After", "1"];
+
+function readSelectors(exchange: HttpExchange, query: string): readonly Selector[] | undefined {
+  try {
+    return selectorsOf(parseQuery(query));
+  } catch (error) {
+    if (!(error instanceof SelectorError)) throw error;
+    exchange.respondText(400, `${error.message}\n`);
+    return undefined;
+  }
+}
+
+async function answer(
+  exchange: HttpExchange,
+  members: MemberSet,
+  selectors: readonly Selector[],
+  { choose, slices, observer }: FederateParts,
+  log: FederationLog,
+): Promise<void> {
+  const timeoutMs = scrapeTimeout(exchange);
+  const utf8Names = takesUtf8Names(exchange);
+  const body = new ResponseBody(exchange);
+  try {
+    const federated = await federate({
+      members: askedMembers(members, READ_PART * timeoutMs),
+      selectors,
+      utf8Names,
+      choose,
+      askAgainMs: ASK_AGAIN_PART * timeoutMs,
+      slices,
+      signal: body.signal,
+    });
+    for (const { error } of federated.missing) observer.federateFailed(reasonOf(error));
+    observer.federated(federated.missing.length, federated.clashes.length);
+    log.note(federated);
+    await respond(exchange, body, federated, utf8Names);
+  } catch (error) {
+    // Nobody is left to be told.
+    if (!body.signal.aborted) throw error;
+  }
+}
+
+async function respond(exchange: HttpExchange, body: ResponseBody, federated: Federated, utf8Names: boolean) {
+  const { texts, missing } = federated;
+  const addresses = missing.map(({ address }) => address).sort();
+  const headers = addresses.length === 0 ? [] : [MISSING_MEMBERS, addresses.join(", ")];
+  if (texts.length === 0 && missing.length > 0) {
+    const reasons = missing.map(({ error }) => (error as Error).message).join("\n");
+    exchange.respondText(503, `No member can be scraped\n${reasons}\n`, headers);
+    return;
+  }
+  await respondInPieces(exchange, body, [...headers, "Content-Type", utf8Names ? UTF8_TEXT : TEXT], federated);
+}
+
+/** What is in the way of a text that came whole is in the text. */
+function reasonOf(error: unknown): string {
+  return error instanceof MemberRequestError ? error.kind : "malformed";
+}
+
+/** All but those on their way back, which may still hold old copies, unless they take pushes for lack of others. */
+function askedMembers(set: MemberSet, timeoutMs: number): readonly AskedMember[] {
+  return set.members.flatMap(({ address, state }, index) => {
+    if (state === "joining" && !set.takesPushes(index)) return [];
+    const isDown = state === "down" && !set.panic;
+    return [{ address, timeoutMs: isDown ? Math.min(timeoutMs, DOWN_TIMEOUT_MS) : timeoutMs }];
+  });
+}
+
+function scrapeTimeout({ head }: HttpExchange): number {
+  const seconds = Number(head.fields.get("x-prometheus-scrape-timeout-seconds") ?? Number.NaN);
+  return seconds > 0 ? Math.min(1_000 * seconds, MAX_TIMEOUT_MS) : DEFAULT_TIMEOUT_MS;
+}
+
+function takesUtf8Names({ head }: HttpExchange): boolean {
+  return Array.from(head.fields.values("accept")).some((accept) => /\bescaping=allow-utf-8\b/i.test(accept));
+}

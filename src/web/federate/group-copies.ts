@@ -1,0 +1,124 @@
+import type { FamilyRange } from "../../exposition/family-ranges.ts";
+import type { LabelPairs } from "../../exposition/model.ts";
+import { SampleLine } from "../../exposition/sample-line.ts";
+import type { ByteString } from "../../sharding/byte-string.ts";
+import { type GroupId, groupIdOf } from "../../sharding/group-id.ts";
+import { groupingKeyOf, type Label } from "../../sharding/grouping-key.ts";
+import type { WorkSlices } from "../../work-slices.ts";
+import { eachSample } from "./each-sample.ts";
+
+/** One member's copy of a group. */
+interface GroupCopy {
+  readonly address: string;
+  /** When a push to it was last accepted, as Unix time in seconds; 0 when none ever was. */
+  readonly pushTime: number;
+}
+
+/**
+ * Says which copy of a group counts: the address of one of them. It is asked only where there are several, in the order of
+ * addresses.
+ */
+export type ChooseCopy = (id: GroupId, copies: readonly GroupCopy[]) => string;
+
+/** The newest; of equal ones the first. */
+export const chooseNewest: ChooseCopy = (_id, copies) =>
+  copies.reduce((best, copy) => (copy.pushTime > best.pushTime ? copy : best)).address;
+
+/** One member's metrics as text, and where the families are in it. */
+export interface MemberText {
+  readonly address: string;
+  readonly bytes: Buffer;
+  readonly families: readonly FamilyRange[];
+}
+
+export const PUSH_TIME = "push_time_seconds";
+export const PUSH_FAILURE_TIME = "push_failure_time_seconds";
+
+/** Above the longest text; a place is a text's index and an offset in one number. */
+const OFFSETS = 2 ** 40;
+
+/**
+ * Finds the copies that do not count: for each text, by its index, the groups that it holds and another one holds, too, in a
+ * copy that counts. Each group has exactly one series that tells its push time, so that these series tell the copies.
+ */
+export async function findLosingCopies(
+  texts: readonly MemberText[],
+  choose: ChooseCopy,
+  slices: WorkSlices,
+): Promise<ReadonlyMap<number, ReadonlySet<GroupId>>> {
+  const losing = new Map<number, Set<GroupId>>();
+  const line = new SampleLine();
+  for (const places of await findDoubled(texts, slices)) {
+    const copies = places.map((place) => {
+      const index = Math.floor(place / OFFSETS);
+      const text = texts[index] as MemberText;
+      return { index, address: text.address, pushTime: readPushTime(line, text.bytes, place % OFFSETS) };
+    });
+    // The line that was read last: all are of the same group.
+    const id = exposedGroupId(line.labels());
+    const winner = choose(id, copies);
+    for (const { index, address } of copies) {
+      if (address === winner) continue;
+      const ids = losing.get(index) ?? new Set();
+      losing.set(index, ids.add(id));
+    }
+    if (slices.isOver) await slices.next();
+  }
+  return losing;
+}
+
+/** The places of the push times of each group that is in several texts, in the order of the texts. */
+async function findDoubled(texts: readonly MemberText[], slices: WorkSlices): Promise<Iterable<readonly number[]>> {
+  const firstPlaces = new Map<ByteString, number>();
+  const doubled = new Map<ByteString, number[]>();
+  for (const [index, text] of texts.entries()) {
+    await eachPushTime(text, slices, (line, offset) => {
+      const place = index * OFFSETS + offset;
+      // Members sort the labels and escape them alike, so that the same text means the same group.
+      const labels = line.labelsText;
+      const first = firstPlaces.get(labels);
+      if (first === undefined) firstPlaces.set(labels, place);
+      else if (Math.floor(first / OFFSETS) !== index) {
+        const places = doubled.get(labels);
+        if (places === undefined) doubled.set(labels, [first, place]);
+        else places.push(place);
+      }
+    });
+  }
+  return doubled.values();
+}
+
+/** Calls `visit` with the line that tells the push time of each group, and with its offset. */
+export async function eachPushTime(
+  { bytes, families }: MemberText,
+  slices: WorkSlices,
+  visit: (line: SampleLine, offset: number) => void,
+): Promise<void> {
+  for (const range of families.filter(({ name }) => name === PUSH_TIME)) {
+    await eachSample(bytes, range, slices, (line, start) => {
+      if (line.labelCount > 0) visit(line, start);
+    });
+  }
+}
+
+function readPushTime(line: SampleLine, bytes: Buffer, offset: number): number {
+  const next = line.read(bytes, offset, bytes.length);
+  const time = Number(line.valueText(next).trim());
+  return Number.isFinite(time) ? time : 0;
+}
+
+/**
+ * The group that labels of its push time belong to. A Pushgateway adds an empty instance where the grouping key has none, and a
+ * group that means the empty instance looks the same. It counts as the group without one, with which it shares its series.
+ */
+export function exposedGroupId(pairs: LabelPairs): GroupId {
+  let job = "";
+  const labels: Label[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i] as ByteString;
+    const value = pairs[i + 1] as ByteString;
+    if (name === "job") job = value;
+    else if (name !== "instance" || value !== "") labels.push({ name, value });
+  }
+  return groupIdOf(groupingKeyOf(job, labels));
+}

@@ -1,0 +1,52 @@
+import { familyRanges } from "../../exposition/family-ranges.ts";
+import { TextFormatError } from "../../exposition/text-parser.ts";
+import { streamMember } from "../../pushgateway/member-request.ts";
+import type { MemberText } from "./group-copies.ts";
+
+/** A member that is asked for its metrics, and how long for. */
+export interface AskedMember {
+  readonly address: string;
+  readonly timeoutMs: number;
+}
+
+/** A member whose groups are not part of an answer, or not all of them. */
+export interface MissingMember {
+  readonly address: string;
+  readonly error: unknown;
+}
+
+/** Longest text that is read: a million series at 250 bytes each. */
+const MAX_TEXT_BYTES = 268_435_456;
+
+// Names are asked for as they are, since they tell groups apart. A Pushgateway that does not know how answers in 0.0.4.
+const ACCEPT = "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.9,text/plain;version=0.0.4;q=0.8";
+
+/** Asks all members for their metrics at once. The texts are in the order of the members; who fails costs no other anything. */
+export async function readMemberTexts(
+  members: readonly AskedMember[],
+  signal: AbortSignal,
+): Promise<{ readonly texts: readonly MemberText[]; readonly missing: readonly MissingMember[] }> {
+  const settled = await Promise.allSettled(members.map((member) => readMemberText(member, signal)));
+  signal.throwIfAborted();
+  const texts: MemberText[] = [];
+  const missing: MissingMember[] = [];
+  for (const [index, result] of settled.entries()) {
+    if (result.status === "fulfilled") texts.push(result.value);
+    else missing.push({ address: members[index]?.address ?? "", error: result.reason });
+  }
+  return { texts, missing };
+}
+
+async function readMemberText({ address, timeoutMs }: AskedMember, signal: AbortSignal): Promise<MemberText> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const request = { method: "GET", target: "/metrics", headers: ["Accept", ACCEPT], timeoutMs, signal };
+  await streamMember(address, request, (chunk) => {
+    length += chunk.length;
+    if (length > MAX_TEXT_BYTES) throw new TextFormatError(`its metrics exceed ${MAX_TEXT_BYTES} bytes`);
+    chunks.push(chunk);
+  });
+  const bytes = Buffer.concat(chunks, length);
+  if (length > 0 && bytes.at(-1) !== 0x0a) throw new TextFormatError("its metrics do not end with a line");
+  return { address, bytes, families: [...familyRanges(bytes)] };
+}
