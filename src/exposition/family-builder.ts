@@ -24,7 +24,8 @@ export class FamilyBuilder {
   help: ByteString | undefined;
   type: MetricType | undefined;
   readonly #metrics: Metric[] = [];
-  readonly #collected = new Map<string, Collected>();
+  /** Summaries and histograms by their labels. Most families have none. */
+  #collected: Map<string, Collected> | undefined;
   #labels: ByteString[] = [];
   /** The names in `#labels` once they are many: a search would take time in proportion to the square of a hostile line. */
   #names: Set<ByteString> | undefined;
@@ -36,7 +37,7 @@ export class FamilyBuilder {
   }
 
   get metricCount(): number {
-    return this.#metrics.length + this.#collected.size;
+    return this.#metrics.length + (this.#collected?.size ?? 0);
   }
 
   /** The label that is no label of the series, but tells its lines apart. */
@@ -82,9 +83,9 @@ export class FamilyBuilder {
 
   build(): MetricFamily {
     const { name, help, type = "untyped" } = this;
-    const metrics = [...this.#metrics];
-    for (const collected of this.#collected.values()) metrics.push(toMetric(collected, type));
-    return { name, help, type, metrics };
+    if (this.#collected === undefined) return { name, help, type, metrics: this.#metrics };
+    const totals = Array.from(this.#collected.values(), (collected) => toMetric(collected, type));
+    return { name, help, type, metrics: [...this.#metrics, ...totals] };
   }
 
   #collect(value: number, timestampMs: number | undefined): void {
@@ -101,6 +102,7 @@ export class FamilyBuilder {
 
   #series(): Collected {
     const key = signature(this.#labels);
+    this.#collected ??= new Map();
     let series = this.#collected.get(key);
     if (series === undefined) {
       series = { labels: this.#labels, count: 0, sum: 0, quantiles: [], buckets: [], timestampMs: undefined };

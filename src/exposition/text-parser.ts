@@ -56,11 +56,13 @@ export function parseText(body: Uint8Array): MetricFamily[] {
 class TextParser {
   readonly #buffer: Buffer;
   readonly #families = new Map<ByteString, FamilyBuilder>();
+  /** Whose line was read last: mostly, the next one is its too. */
+  #latest: FamilyBuilder | undefined;
   #position = 0;
   #line = 0;
 
   constructor(body: Uint8Array) {
-    this.#buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    this.#buffer = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   }
 
   parse(): MetricFamily[] {
@@ -114,7 +116,7 @@ class TextParser {
       this.#fail(`second TYPE line for metric name ${goQuote(family.name)}, or TYPE reported after samples`);
     }
     const spelled = this.#readRestOfLine();
-    const type = TYPES.get(spelled.toLowerCase());
+    const type = TYPES.get(spelled) ?? TYPES.get(spelled.toLowerCase());
     if (type === undefined) this.#fail(`unknown metric type ${goQuote(spelled)}`);
     family.type = type;
   }
@@ -277,7 +279,8 @@ class TextParser {
     const end = this.#buffer.indexOf(NEWLINE, start);
     this.#position = end === -1 ? this.#buffer.length : end;
     this.#byte();
-    return this.#buffer.toString("latin1", start, end).replaceAll("\\", "");
+    const rest = this.#buffer.toString("latin1", start, end);
+    return rest.includes("\\") ? rest.replaceAll("\\", "") : rest;
   }
 
   #skipLine(): void {
@@ -350,10 +353,13 @@ class TextParser {
   }
 
   #familyOf(sampleName: ByteString): FamilyBuilder {
-    const known = this.#families.get(sampleName) ?? this.#familyOfSuffixed(sampleName);
-    if (known !== undefined) return known;
-    const family = new FamilyBuilder(sampleName);
-    this.#families.set(sampleName, family);
+    if (this.#latest?.name === sampleName) return this.#latest;
+    let family = this.#families.get(sampleName) ?? this.#familyOfSuffixed(sampleName);
+    if (family === undefined) {
+      family = new FamilyBuilder(sampleName);
+      this.#families.set(sampleName, family);
+    }
+    this.#latest = family;
     return family;
   }
 
