@@ -7,6 +7,8 @@ import {
   type FlagTable,
   type FlagValues,
   PROGRAM,
+  PUSHGATEWAY,
+  type PushgatewayFlags,
   RUN,
   type RunFlags,
 } from "./flags.ts";
@@ -16,6 +18,7 @@ import { helpOf } from "./help.ts";
 export type CommandLine =
   | { readonly kind: "run"; readonly flags: RunFlags }
   | { readonly kind: "check-config"; readonly files: readonly string[] }
+  | { readonly kind: "pushgateway"; readonly flags: PushgatewayFlags }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" };
 
@@ -43,7 +46,16 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   for (const token of flagTokens)
     refuseUnknownFlag(token, argv, flagNames(command.flags), `${PROGRAM} ${command.name}`);
   if (command === CHECK_CONFIG) return checkConfigCommand(flagTokens, rest);
+  if (command === PUSHGATEWAY) return pushgatewayCommand(flagTokens, rest);
   return runCommand(flagTokens);
+}
+
+function pushgatewayCommand(tokens: readonly FlagToken[], rest: readonly string[]): CommandLine {
+  const flags = readFlags(PUSHGATEWAY.flags, tokens);
+  if (flags.help) return { kind: "help", text: helpOf(PUSHGATEWAY) };
+  if (flags.version) return { kind: "version" };
+  if (rest.length > 0) throw new UsageError(`${PUSHGATEWAY.name}: unexpected argument "${rest[0]}"`);
+  return { kind: "pushgateway", flags };
 }
 
 function runCommand(tokens: readonly FlagToken[]): CommandLine {
@@ -97,7 +109,11 @@ function refuseUnknownFlag(token: FlagToken, argv: readonly string[], names: rea
 
 function readFlags<Table extends FlagTable>(table: Table, tokens: readonly FlagToken[]): FlagValues<Table> {
   const entries = Object.entries(table).map(([key, flag]) => {
-    const [token, ...more] = tokens.filter(({ name }) => name === flag.name);
+    const given = tokens.filter(({ name }) => name === flag.name);
+    if (flag.isRepeatable === true && given.length > 0) {
+      return [key, given.flatMap((token) => parseValue(flag.name, textValue(token), flag.parse))];
+    }
+    const [token, ...more] = given;
     if (more.length > 0) throw new UsageError(`flag --${flag.name} is given more than once`);
     if (token === undefined) return [key, flag.defaultValue];
     const isSwitch = flag.placeholder === undefined;

@@ -1,11 +1,16 @@
 import { parseChoice } from "./choice.ts";
 import { type ListenAddress, parseListenAddress } from "./config/address.ts";
+import { parseGoDuration } from "./go-duration.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 
 export const PROGRAM = "dynamic-sharding";
 
 /** Read when no other file is named. */
 export const DEFAULT_CONFIG_FILE = "dynamic-sharding.yml";
+
+/** When a change of the embedded Pushgateway is on disk: within the interval, or before it is answered. */
+const PERSISTENCE_SYNCS = ["interval", "push"] as const;
+type PersistenceSync = (typeof PERSISTENCE_SYNCS)[number];
 
 /** One flag: how it is called, what it means, how its value is read. */
 export interface Flag<T> {
@@ -20,6 +25,8 @@ export interface Flag<T> {
   readonly defaultValue: T;
   /** Throws a RangeError that says what was expected. A switch gets "true" or, as `--no-name`, "false". */
   readonly parse: (text: string) => T;
+  /** Whether it may be given several times: then its values are lists, which are joined. */
+  readonly isRepeatable?: boolean;
 }
 
 /** Flags by the name of the value that they set. */
@@ -56,14 +63,22 @@ const LISTEN_ADDRESS: Flag<ListenAddress | undefined> = {
   parse: parseListenAddress,
 };
 
+const VERSION = toggle({ name: "version", help: "Show the version and exit." });
+
+const LOG_FLAGS = {
+  logLevel: choice<LogLevel>("log.level", LOG_LEVELS, "info", "Log only messages of this severity or above."),
+  logFormat: choice<LogFormat>("log.format", LOG_FORMATS, "logfmt", "Format of log messages."),
+};
+
+export type LogFlags = FlagValues<typeof LOG_FLAGS>;
+
 const RUN_FLAGS = {
   help: HELP,
-  version: toggle({ name: "version", help: "Show the version and exit." }),
+  version: VERSION,
   configFile: CONFIG_FILE,
   listenAddress: LISTEN_ADDRESS,
   enableLifecycle: toggle({ name: "web.enable-lifecycle", help: "Allow a reload by PUT or POST to /-/reload." }),
-  logLevel: choice<LogLevel>("log.level", LOG_LEVELS, "info", "Log only messages of this severity or above."),
-  logFormat: choice<LogFormat>("log.format", LOG_FORMATS, "logfmt", "Format of log messages."),
+  ...LOG_FLAGS,
 };
 
 export type RunFlags = FlagValues<typeof RUN_FLAGS>;
@@ -81,7 +96,78 @@ export const CHECK_CONFIG: Command & { readonly flags: { readonly help: Flag<boo
   argumentName: "file",
 };
 
-export const COMMANDS: readonly Command[] = [RUN, CHECK_CONFIG];
+const PUSHGATEWAY_FLAGS = {
+  help: HELP,
+  version: VERSION,
+  listenAddresses: repeated<ListenAddress>({
+    name: "web.listen-address",
+    help: "Address to listen on, such as :9091 or 127.0.0.1:9091. May be given several times.",
+    placeholder: ":9091",
+    defaultValue: [{ hostname: "", port: 9091 }],
+    parse: parseListenAddress,
+  }),
+  telemetryPath: text("web.telemetry-path", "/metrics", "Path under which to expose metrics.", parseUrlPath),
+  externalUrl: text("web.external-url", "", "URL under which the Pushgateway can be reached from outside.", parseUrl),
+  routePrefix: text(
+    "web.route-prefix",
+    "",
+    "Prefix of all paths. Defaults to the path of --web.external-url.",
+    (prefix) => prefix,
+  ),
+  enableLifecycle: toggle({ name: "web.enable-lifecycle", help: "Allow a shutdown by PUT or POST to /-/quit." }),
+  enableAdminApi: toggle({ name: "web.enable-admin-api", help: "Allow PUT to /api/v1/admin/wipe." }),
+  persistenceFile: text(
+    "persistence.file",
+    "",
+    "File to keep metrics in. If empty, they are kept in memory only.",
+    (file) => file,
+  ),
+  persistenceIntervalMs: {
+    name: "persistence.interval",
+    help: "How old the file may get, and so how much a crash may cost.",
+    placeholder: "5m",
+    defaultValue: parseGoDuration("5m"),
+    parse: parseGoDuration,
+  },
+  persistenceSync: choice<PersistenceSync>(
+    "persistence.sync",
+    PERSISTENCE_SYNCS,
+    "interval",
+    "When a push is on disk: within the interval, or before it is answered.",
+  ),
+  disableConsistencyCheck: toggle({
+    name: "push.disable-consistency-check",
+    help: "Answer 202 to every push, and drop those that do not fit.",
+  }),
+  enableUtf8Names: toggle({
+    name: "push.enable-utf8-names",
+    help: "Allow any UTF-8 in the names of grouping labels.",
+  }),
+  ...LOG_FLAGS,
+};
+
+export type PushgatewayFlags = FlagValues<typeof PUSHGATEWAY_FLAGS>;
+
+export const PUSHGATEWAY: Command & { readonly flags: typeof PUSHGATEWAY_FLAGS } = {
+  name: "pushgateway",
+  help: "Run a Pushgateway of its own, without a router, with Pushgateway's flags.",
+  flags: PUSHGATEWAY_FLAGS,
+};
+
+export const COMMANDS: readonly Command[] = [RUN, CHECK_CONFIG, PUSHGATEWAY];
+
+function text(name: string, defaultValue: string, help: string, parse: (text: string) => string): Flag<string> {
+  return { name, help, placeholder: `"${defaultValue}"`, defaultValue, parse };
+}
+
+function repeated<T>(
+  flag: Pick<Flag<T>, "name" | "help" | "parse"> & {
+    readonly placeholder: string;
+    readonly defaultValue: readonly T[];
+  },
+): Flag<readonly T[]> {
+  return { ...flag, parse: (value) => [flag.parse(value)], isRepeatable: true };
+}
 
 function toggle({ name, short, help }: Pick<Flag<boolean>, "name" | "short" | "help">): Flag<boolean> {
   const parse = (text: string) => text === "true";
@@ -96,4 +182,14 @@ function choice<T extends string>(name: string, choices: readonly T[], defaultVa
 function parseFileName(text: string): string {
   if (text === "") throw new RangeError("expected the name of a file, got nothing");
   return text;
+}
+
+function parseUrlPath(path: string): string {
+  if (!/^\/[!-~]*$/.test(path)) throw new RangeError(`expected a path such as "/metrics", got "${path}"`);
+  return path;
+}
+
+function parseUrl(url: string): string {
+  if (url !== "" && !URL.canParse(url)) throw new RangeError(`expected a URL such as "http://host/path", got "${url}"`);
+  return url;
 }

@@ -4,10 +4,11 @@ import { type CommandLine, parseCommandLine, UsageError } from "./command-line.t
 import type { Config } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { loadConfig } from "./config/load-config.ts";
-import { DEFAULT_CONFIG_FILE, PROGRAM, type RunFlags } from "./flags.ts";
+import { DEFAULT_CONFIG_FILE, type LogFlags, PROGRAM, type RunFlags } from "./flags.ts";
 import { createLogger, describeError, type Logger } from "./log.ts";
 import type { ProcessStats } from "./metrics.ts";
 import { Output } from "./output.ts";
+import { startPushgatewayCommand } from "./pushgateway-command.ts";
 import { type Router, startRouter } from "./router-app.ts";
 
 /** How long an ending process waits for somebody to read its last words. */
@@ -27,6 +28,8 @@ const PROCESS_STATS: ProcessStats = {
   residentBytes: () => process.memoryUsage.rss(),
   startTimeSeconds: Date.now() / 1000 - process.uptime(),
 };
+
+const PROGRAM_FACTS = { version: packageJson.version, process: PROCESS_STATS };
 
 const stdout: Output = new Output(process.stdout);
 const stderr: Output = new Output(process.stderr);
@@ -65,13 +68,28 @@ async function runCommand(commandLine: CommandLine): Promise<number> {
       stdout.write(text);
       return ok ? 0 : EXIT_FAILURE;
     }
+    case "pushgateway":
+      return runServer(commandLine.flags, ({ log, requestStop }) =>
+        startPushgatewayCommand(commandLine.flags, { log, requestStop, ...PROGRAM_FACTS }),
+      );
     case "run":
-      return runRouter(commandLine.flags);
+      return runServer(commandLine.flags, ({ log }) => startRouterCommand(commandLine.flags, log));
   }
 }
 
-/** Runs until a signal asks for the end. */
-async function runRouter(flags: RunFlags): Promise<number> {
+interface RunningServer {
+  stop(): Promise<void>;
+  reload?(): Promise<unknown>;
+}
+
+interface ServerContext {
+  readonly log: Logger;
+  /** Asks for the end of the process, as a signal does. */
+  readonly requestStop: (reason: string) => void;
+}
+
+/** Runs until the end is asked for. */
+async function runServer(flags: LogFlags, start: (context: ServerContext) => Promise<RunningServer>): Promise<number> {
   const log = createLogger({
     level: flags.logLevel,
     format: flags.logFormat,
@@ -79,26 +97,26 @@ async function runRouter(flags: RunFlags): Promise<number> {
   });
   stderr.onDropped((lines) => log.warn("Dropped log lines because nobody read them in time", { lines }));
   exitOnBugs(log);
-  const stopRequested = whenStopRequested(log);
-  let router: Router | undefined;
+  const stop = new StopRequest(log);
+  let server: RunningServer | undefined;
   // Without a listener the signal would end the process. Before there is a router, the file is being read anyway; how a
   // reload ends is logged by the router.
-  process.on("SIGHUP", () => void router?.reload());
+  process.on("SIGHUP", () => void server?.reload?.());
   // Nothing has been accepted yet, so a start that takes long need not be waited for.
-  router = await Promise.race([start(flags, log), stopRequested]);
-  await stopRequested;
-  await router?.stop();
+  const requestStop = (reason: string) => stop.request({ reason });
+  server = await Promise.race([start({ log, requestStop }), stop.requested]);
+  await stop.requested;
+  await server?.stop();
   return 0;
 }
 
-async function start(flags: RunFlags, log: Logger): Promise<Router> {
+async function startRouterCommand(flags: RunFlags, log: Logger): Promise<Router> {
   return startRouter({
     config: await loadWithFlags(flags),
     loadConfig: () => loadWithFlags(flags),
     log,
     enableLifecycle: flags.enableLifecycle,
-    version: packageJson.version,
-    process: PROCESS_STATS,
+    ...PROGRAM_FACTS,
   });
 }
 
@@ -113,19 +131,32 @@ async function loadWithFlags({ configFile, listenAddress }: RunFlags): Promise<C
   return listenAddress === undefined ? config : { ...config, listen: listenAddress };
 }
 
-/** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
-function whenStopRequested(log: Logger): Promise<undefined> {
-  const requested = Promise.withResolvers<undefined>();
-  let isRequested = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (isRequested) process.exit(EXIT_SIGNAL + SIGNAL_NUMBERS[signal]);
-      isRequested = true;
-      log.info("Stopping", { signal });
-      requested.resolve(undefined);
-    });
+/** Whether the end was asked for, by SIGTERM, SIGINT or otherwise; a second signal ends the process at once. */
+class StopRequest {
+  readonly #log: Logger;
+  readonly #resolvers = Promise.withResolvers<undefined>();
+  #isRequested = false;
+
+  constructor(log: Logger) {
+    this.#log = log;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (this.#isRequested) process.exit(EXIT_SIGNAL + SIGNAL_NUMBERS[signal]);
+        this.request({ signal });
+      });
+    }
   }
-  return requested.promise;
+
+  /** Resolves with the first request. */
+  get requested(): Promise<undefined> {
+    return this.#resolvers.promise;
+  }
+
+  request(cause: Readonly<Record<string, string>>): void {
+    this.#isRequested = true;
+    this.#log.info("Stopping", cause);
+    this.#resolvers.resolve(undefined);
+  }
 }
 
 /** After an error that nobody expected, the state is unknown: a restart is safer than going on. */
