@@ -1,5 +1,5 @@
 import { formatListenAddress } from "./config/address.ts";
-import type { Config } from "./config/config.ts";
+import { type Config, namesPushgateways } from "./config/config.ts";
 import { ConfigError, formatProblem } from "./config/config-error.ts";
 import { loadConfig } from "./config/load-config.ts";
 
@@ -26,10 +26,17 @@ async function checkFile(file: string): Promise<CheckResult> {
 }
 
 /** What an operator would want to see at a glance before a reload. */
-function summarize({ listen, consul, pushgateway, routing }: Config): string {
-  const { servers, draining } = pushgateway;
-  const parts = [`${servers.length} ${servers.length === 1 ? "server" : "servers"}`];
+function summarize(config: Config): string {
+  const { listen, consul, routing } = config;
+  const { draining } = config.pushgateway;
+  const parts = [countServers(config)];
   if (draining.length > 0) parts.push(`${draining.length} draining`);
   if (consul !== undefined) parts.push(`service "${consul.serviceName}" in Consul at ${consul.address}`);
   return [...parts, `mode ${routing.mode}`, `listening on ${formatListenAddress(listen)}`].join(", ");
+}
+
+function countServers(config: Config): string {
+  if (!namesPushgateways(config)) return "no servers, so embedded Pushgateways will start, in memory only";
+  const { servers } = config.pushgateway;
+  return `${servers.length} ${servers.length === 1 ? "server" : "servers"}`;
 }

@@ -13,6 +13,28 @@ const DEFAULTS = {
   logFormat: "logfmt",
 };
 
+const PUSHGATEWAY_DEFAULTS = {
+  help: false,
+  version: false,
+  listenAddresses: [anyHost(9091)],
+  telemetryPath: "/metrics",
+  externalUrl: "",
+  routePrefix: "",
+  enableLifecycle: false,
+  enableAdminApi: false,
+  persistenceFile: "",
+  persistenceIntervalMs: 300_000,
+  persistenceSync: "interval",
+  disableConsistencyCheck: false,
+  enableUtf8Names: false,
+  logLevel: "info",
+  logFormat: "logfmt",
+};
+
+function anyHost(port: number) {
+  return { hostname: "", port };
+}
+
 function usageErrorOf(argv: readonly string[]): string {
   try {
     parseCommandLine(argv);
@@ -37,6 +59,28 @@ describe("parseCommandLine()", () => {
     [["--"], {}],
   ])("reads %j", (argv, flags) => {
     expect(parseCommandLine(argv)).toEqual({ kind: "run", flags: { ...DEFAULTS, ...flags } } as never);
+  });
+
+  test.each([
+    [[], {}],
+    [
+      ["--web.listen-address=:1", "--web.listen-address=[::1]:2"],
+      { listenAddresses: [anyHost(1), { hostname: "::1", port: 2 }] },
+    ],
+    [["--persistence.file="], { persistenceFile: "" }],
+    [
+      ["--persistence.file=m.db", "--persistence.interval=1h30m"],
+      { persistenceFile: "m.db", persistenceIntervalMs: 5_400_000 },
+    ],
+    [["--persistence.sync", "push"], { persistenceSync: "push" }],
+    [
+      ["--push.disable-consistency-check", "--push.enable-utf8-names"],
+      { disableConsistencyCheck: true, enableUtf8Names: true },
+    ],
+    [["--web.route-prefix=/pg", "--web.external-url=http://h/x"], { routePrefix: "/pg", externalUrl: "http://h/x" }],
+  ])("reads pushgateway %j", (argv, flags) => {
+    const expected = { kind: "pushgateway", flags: { ...PUSHGATEWAY_DEFAULTS, ...flags } };
+    expect(parseCommandLine(["pushgateway", ...argv])).toEqual(expected as never);
   });
 
   test.each([
@@ -85,6 +129,16 @@ describe("parseCommandLine()", () => {
       'flag --log.level: expected one of debug, info, warn, error, got "debgu"; did you mean "debug"?',
     ],
     [["--log.format="], 'flag --log.format: expected one of logfmt, json, got ""'],
+    [["pushgateway", "--config.file=a.yml"], 'unknown flag "--config.file" for dynamic-sharding pushgateway'],
+    [
+      ["pushgateway", "--web.telemetry-path=x"],
+      'flag --web.telemetry-path: expected a path such as "/metrics", got "x"',
+    ],
+    [
+      ["pushgateway", "--persistence.interval=5"],
+      'flag --persistence.interval: expected a duration such as "5m", "1h30m" or "1.5s", got "5"',
+    ],
+    [["pushgateway", "file"], 'pushgateway: unexpected argument "file"'],
     [["--config.file="], "flag --config.file: expected the name of a file, got nothing"],
     [
       ["--web.listen-address=9292"],

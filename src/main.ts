@@ -1,14 +1,13 @@
 import packageJson from "../package.json" with { type: "json" };
 import { checkConfig } from "./check-config.ts";
 import { type CommandLine, parseCommandLine, UsageError } from "./command-line.ts";
-import type { Config } from "./config/config.ts";
+import { type Config, namesPushgateways } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
-import { loadConfig } from "./config/load-config.ts";
-import { DEFAULT_CONFIG_FILE, type LogFlags, PROGRAM, type RunFlags } from "./flags.ts";
+import { defaultConfig, loadConfig } from "./config/load-config.ts";
+import { DEFAULT_CONFIG_FILE, type LogFlags, PROGRAM, type PushgatewayFlags, type RunFlags } from "./flags.ts";
 import { createLogger, describeError, type Logger } from "./log.ts";
 import type { ProcessStats } from "./metrics.ts";
 import { Output } from "./output.ts";
-import { startPushgatewayCommand } from "./pushgateway-command.ts";
 import { type Router, startRouter } from "./router-app.ts";
 
 /** How long an ending process waits for somebody to read its last words. */
@@ -69,9 +68,7 @@ async function runCommand(commandLine: CommandLine): Promise<number> {
       return ok ? 0 : EXIT_FAILURE;
     }
     case "pushgateway":
-      return runServer(commandLine.flags, ({ log, requestStop }) =>
-        startPushgatewayCommand(commandLine.flags, { log, requestStop, ...PROGRAM_FACTS }),
-      );
+      return runServer(commandLine.flags, (context) => startPushgateway(commandLine.flags, context));
     case "run":
       return runServer(commandLine.flags, ({ log }) => startRouterCommand(commandLine.flags, log));
   }
@@ -110,24 +107,34 @@ async function runServer(flags: LogFlags, start: (context: ServerContext) => Pro
   return 0;
 }
 
+/** Loaded when it is asked for: it takes memory that a router does not need. */
+async function startPushgateway(flags: PushgatewayFlags, context: ServerContext): Promise<RunningServer> {
+  const { startPushgatewayCommand } = await import("./pushgateway-command.ts");
+  return startPushgatewayCommand(flags, { ...context, ...PROGRAM_FACTS });
+}
+
+/** Without any Pushgateway to route to, some of our own come along. They are loaded for that only: they take memory. */
 async function startRouterCommand(flags: RunFlags, log: Logger): Promise<Router> {
-  return startRouter({
-    config: await loadWithFlags(flags),
-    loadConfig: () => loadWithFlags(flags),
-    log,
-    enableLifecycle: flags.enableLifecycle,
-    ...PROGRAM_FACTS,
-  });
+  const options = { log, enableLifecycle: flags.enableLifecycle, ...PROGRAM_FACTS };
+  const config = await loadWithFlags(flags);
+  if (namesPushgateways(config)) {
+    return startRouter({ ...options, config, loadConfig: async () => withPushgateways(await loadWithFlags(flags)) });
+  }
+  const { startQuickly } = await import("./quick-start.ts");
+  const mayMove = flags.listenAddress === undefined;
+  const print = (text: string) => stdout.write(text);
+  return startQuickly({ ...options, config, loadConfig: () => loadWithFlags(flags), mayMove, print });
+}
+
+/** For a reload: a file that has lost its Pushgateways must not take them from a router that has some. */
+function withPushgateways(config: Config): Config {
+  if (namesPushgateways(config)) return config;
+  throw new Error("pushgateway.servers: no Pushgateway to route to; list at least one address, or add consul_server");
 }
 
 async function loadWithFlags({ configFile, listenAddress }: RunFlags): Promise<Config> {
-  if (configFile === undefined && !(await Bun.file(DEFAULT_CONFIG_FILE).exists())) {
-    throw new Error(
-      `Cannot find "${DEFAULT_CONFIG_FILE}" in this folder: name a configuration file with --config.file=FILE, ` +
-        "or write one that lists at least one address under pushgateway.servers",
-    );
-  }
-  const config = await loadConfig(configFile ?? DEFAULT_CONFIG_FILE);
+  const file = configFile ?? ((await Bun.file(DEFAULT_CONFIG_FILE).exists()) ? DEFAULT_CONFIG_FILE : undefined);
+  const config = await (file === undefined ? defaultConfig() : loadConfig(file));
   return listenAddress === undefined ? config : { ...config, listen: listenAddress };
 }
 

@@ -96,3 +96,8 @@ export interface LimitsConfig {
   /** How long a client's connection may stay open without a request. */
   readonly keepAliveTimeoutMs: number;
 }
+
+/** Whether it says where Pushgateways are. */
+export function namesPushgateways({ pushgateway, consul }: Config): boolean {
+  return pushgateway.servers.length > 0 || consul !== undefined;
+}

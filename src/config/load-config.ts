@@ -19,6 +19,12 @@ export async function loadConfig(file: string): Promise<Config> {
   return config;
 }
 
+/** What an empty file says. */
+export async function defaultConfig(): Promise<Config> {
+  const files = await SecretFiles.read([], "");
+  return ConfigSection.readFile(new YamlFile("", ""), (section) => readConfig(section, files));
+}
+
 function failOnProblems({ problems }: YamlFile): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }

@@ -10,7 +10,7 @@ export function readPushgateway(section: ConfigSection, hasConsul: boolean): Pus
   const port = section.integer("port", DEFAULT_PORT, { min: 1, max: 65_535 });
   const servers = readAddresses(section, "servers", port);
   const draining = readAddresses(section, "draining", port);
-  if (!hasConsul && servers !== undefined) checkFixedServers(section, servers, draining ?? []);
+  if (!hasConsul && servers !== undefined) checkDraining(section, servers, draining ?? []);
   return {
     servers: (servers ?? []).filter((address) => address !== undefined),
     draining: (draining ?? []).filter((address) => address !== undefined),
@@ -31,17 +31,13 @@ function readAddresses(section: ConfigSection, key: string, port: number): Addre
   return addresses;
 }
 
-function checkFixedServers(section: ConfigSection, servers: Addresses, draining: Addresses): void {
-  if (servers.length === 0) {
-    section.problem("servers", "no Pushgateway to route to; list at least one address, or add consul_server");
-    return;
-  }
+function checkDraining(section: ConfigSection, servers: Addresses, draining: Addresses): void {
   draining.forEach((address, index) => {
     if (address !== undefined && !servers.some((server) => sameTarget(server, address))) {
       section.problem("draining", `"${address}" is not one of pushgateway.servers; add it there too`, index);
     }
   });
-  if (servers.every((server) => draining.some((address) => sameTarget(server, address)))) {
+  if (servers.length > 0 && servers.every((server) => draining.some((address) => sameTarget(server, address)))) {
     section.problem("draining", "every server is draining, so no push could be taken; leave at least one out");
   }
 }

@@ -81,13 +81,13 @@ export async function startPushgateway(options: PushgatewayOptions): Promise<Emb
   const servers = listenEach(options, handle, onError);
   const [first] = servers as [HttpServer];
   const address = addressOf(first);
-  log.info("Listening", { addresses: servers.map(addressOf).join(" "), prefix: routePrefix || undefined });
+  log.info("Pushgateway listening", { addresses: servers.map(addressOf).join(" "), prefix: routePrefix || undefined });
   return {
     url: `http://${address}${routePrefix}`,
     address,
     async stop() {
       await Promise.all(servers.map((server) => server.stop(STOP_GRACE_MS)));
-      log.info("Stopped");
+      log.info("Pushgateway stopped", { address });
     },
   };
 }

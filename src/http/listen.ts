@@ -30,3 +30,25 @@ function listenEverywhere<Data>(options: TCPSocketListenOptions<Data>): TCPSocke
     return Bun.listen({ ...options, hostname: "0.0.0.0" });
   }
 }
+
+/** How many ports are tried before the search is given up. */
+const MAX_TRIED_PORTS = 1_000;
+
+/** The first port from this one on that nobody listens on at the moment; `firstPort` itself when there seems to be none. */
+export function nextFreePort(hostname: string, firstPort: number): number {
+  if (firstPort === 0) return 0;
+  const last = Math.min(65_535, firstPort + MAX_TRIED_PORTS);
+  for (let port = firstPort; port <= last; port++) {
+    if (isFree(hostname, port)) return port;
+  }
+  return firstPort;
+}
+
+function isFree(hostname: string, port: number): boolean {
+  try {
+    listen({ hostname, port, socket: { data() {} } }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
+}

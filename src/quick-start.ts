@@ -1,0 +1,107 @@
+import { type Config, namesPushgateways } from "./config/config.ts";
+import { type EmbeddedPushgateway, type PushgatewayOptions, startPushgateway } from "./embedded/pushgateway-app.ts";
+import { nextFreePort } from "./http/listen.ts";
+import { type Router, type RouterOptions, startRouter } from "./router-app.ts";
+
+const PUSHGATEWAYS = 3;
+const LOOPBACK = "127.0.0.1";
+/** Pushgateway's own port. The next ones follow. */
+const FIRST_PORT = 9091;
+
+export interface QuickStartOptions extends RouterOptions {
+  /** Whether the router may listen on another port when that of the configuration is taken. */
+  readonly mayMove: boolean;
+  /** Takes what the user should read. */
+  readonly print: (text: string) => void;
+}
+
+/**
+ * Starts a router with three Pushgateways of our own in this process, on loopback and in memory only: everything works, and
+ * nothing had to be installed or written. A reload of a file that names Pushgateways puts those in their place.
+ */
+export async function startQuickly(options: QuickStartOptions): Promise<Router> {
+  const pushgateways = await startPushgateways(options);
+  const stopPushgateways = () => Promise.all(pushgateways.map((pushgateway) => pushgateway.stop()));
+  try {
+    const router = await startRouterBefore(pushgateways, options);
+    options.print(welcome(router, pushgateways, options));
+    return {
+      url: router.url,
+      reload: () => router.reload(),
+      async stop() {
+        await router.stop();
+        await stopPushgateways();
+      },
+    };
+  } catch (error) {
+    await stopPushgateways();
+    throw error;
+  }
+}
+
+async function startPushgateways(options: QuickStartOptions): Promise<readonly EmbeddedPushgateway[]> {
+  const started: EmbeddedPushgateway[] = [];
+  for (let port = FIRST_PORT; started.length < PUSHGATEWAYS; port++) {
+    port = nextFreePort(LOOPBACK, port);
+    started.push(await startPushgateway(pushgatewayOptions(options, port)));
+  }
+  return started;
+}
+
+/** The router, with these Pushgateways wherever a configuration names none. */
+async function startRouterBefore(
+  pushgateways: readonly EmbeddedPushgateway[],
+  options: QuickStartOptions,
+): Promise<Router> {
+  const servers = pushgateways.map(({ address }) => address);
+  const withServers = (config: Config): Config =>
+    namesPushgateways(config) ? config : { ...config, pushgateway: { ...config.pushgateway, servers } };
+  const { hostname, port } = options.config.listen;
+  const listen = { hostname, port: options.mayMove ? nextFreePort(hostname, port) : port };
+  return await startRouter({
+    ...options,
+    config: withServers({ ...options.config, listen }),
+    loadConfig: async () => withServers({ ...(await options.loadConfig()), listen }),
+  });
+}
+
+function pushgatewayOptions({ config, log, version, process }: RouterOptions, port: number): PushgatewayOptions {
+  return {
+    listen: [{ hostname: LOOPBACK, port }],
+    routePrefix: "",
+    telemetryPath: "/metrics",
+    onQuit: undefined,
+    enableAdminApi: true,
+    utf8Names: config.pushgateway.enableUtf8Names,
+    reportsInconsistency: true,
+    flags: { "web.listen-address": `${LOOPBACK}:${port}` },
+    log,
+    version,
+    process,
+  };
+}
+
+/** What to do next, with addresses to copy. */
+function welcome(router: Router, pushgateways: readonly EmbeddedPushgateway[], { config }: QuickStartOptions): string {
+  const { port } = new URL(router.url);
+  const url = `http://localhost:${port}`;
+  const addresses = pushgateways.map(({ address }) => address);
+  const moved = [
+    ...(Number(port) === config.listen.port || config.listen.port === 0
+      ? []
+      : [`Port ${config.listen.port} is taken: the router listens on ${port}.`]),
+    ...(addresses.at(-1) === `${LOOPBACK}:${FIRST_PORT + PUSHGATEWAYS - 1}`
+      ? []
+      : [`Not all ports from ${FIRST_PORT} on are free: the Pushgateways listen on the next ones.`]),
+  ];
+  return `No Pushgateways are configured: ${PUSHGATEWAYS} of our own run in this process and keep metrics in memory.
+${moved.map((line) => `${line}\n`).join("")}
+  Push to     ${url}/metrics/job/<job>
+  Scrape      ${addresses.join(", ")}, found by ${url}/sd/pushgateways
+
+  Try         echo 'backup_size_bytes 314159' | curl --data-binary @- ${url}/metrics/job/backup
+  and         curl -s http://${addresses[0]}/metrics http://${addresses[1]}/metrics http://${addresses[2]}/metrics | grep backup
+
+Ctrl-C stops it. A configuration file takes it from here: dynamic-sharding.example.yml
+`;
+}
