@@ -4,7 +4,7 @@ import { type GroupingKey, groupingKeyOf, type Label } from "../sharding/groupin
 import { isObject, ListingFormatError, parseObject } from "./listing-splitter.ts";
 
 /** One series as the JSON has it. All numbers are text, in Go's spelling; all text is byte strings. */
-interface JsonMetric {
+export interface JsonMetric {
   readonly labels?: Readonly<Record<ByteString, ByteString>>;
   /** Of a counter, gauge or untyped metric. */
   readonly value?: string;
@@ -17,7 +17,7 @@ interface JsonMetric {
 }
 
 /** One family of a group as the JSON has it. */
-interface JsonFamily {
+export interface JsonFamily {
   readonly type: string;
   readonly help?: ByteString;
   /** When it was pushed, by RFC 3339. */

@@ -1,6 +1,7 @@
 import { type ListedGroup, readGroupJson } from "./group-json.ts";
 import { ListingFormatError, ListingSplitter } from "./listing-splitter.ts";
 import { type ClockSample, failure, type MemberAnswer, type MemberRequest, streamMember } from "./member-request.ts";
+import { takeTurns } from "./turns.ts";
 
 export type ListingOptions = Pick<MemberRequest, "timeoutMs" | "idleTimeoutMs" | "signal">;
 
@@ -10,9 +11,6 @@ export interface ListingSummary {
   readonly bytes: number;
   readonly clock: ClockSample | undefined;
 }
-
-/** How long groups are read in one go before other work gets its turn. */
-const MAX_TURN_MS = 3;
 
 /**
  * Lists the groups of one member, each of them as its JSON comes in, and holds one of them at a time. `visit` may take its time
@@ -31,19 +29,17 @@ export async function listGroups(
   const splitter = new ListingSplitter();
   let groups = 0;
   let bytes = 0;
-  const visitReady = (): void | Promise<void> => {
-    const until = performance.now() + MAX_TURN_MS;
-    for (let json = splitter.next(); json !== undefined; json = splitter.next()) {
-      groups++;
-      const visited = visit(readGroupJson(json));
-      if (visited !== undefined || performance.now() > until) return rest(visited).then(visitReady);
-    }
+  const visitNext = (): boolean | Promise<void> => {
+    const json = splitter.next();
+    if (json === undefined) return false;
+    groups++;
+    return visit(readGroupJson(json)) ?? true;
   };
   try {
     const { clock } = await streamMember(address, request, (chunk) => {
       bytes += chunk.length;
       splitter.push(chunk);
-      return visitReady();
+      return takeTurns(visitNext);
     });
     splitter.finish();
     return { groups, bytes, clock };
@@ -57,9 +53,4 @@ export async function listGroups(
 function checkType({ fields }: MemberAnswer): void {
   const type = fields.get("content-type") ?? "";
   if (!/^application\/json\b/i.test(type)) throw new ListingFormatError(`its answer is ${type || "untyped"}, not JSON`);
-}
-
-async function rest(visited: void | Promise<void>): Promise<void> {
-  await visited;
-  await new Promise((resolve) => setImmediate(resolve));
 }
