@@ -48,11 +48,10 @@ export class Re2Scanner {
     this.#at += length;
   }
 
-  /** Everything before `end`, which is skipped, or before the end of the text. */
+  /** Everything before `end`, which must come and is skipped. */
   takeUntil(end: string): string {
-    const index = this.#text.indexOf(end, this.#at);
-    const taken = this.#text.slice(this.#at, index === -1 ? undefined : index);
-    this.#at += taken.length + (index === -1 ? 0 : end.length);
+    const taken = this.#text.slice(this.#at, this.#text.indexOf(end, this.#at));
+    this.#at += taken.length + end.length;
     return taken;
   }
 

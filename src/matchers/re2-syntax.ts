@@ -25,7 +25,7 @@ const ASSERTION_ESCAPES: Readonly<Record<string, Assertion>> = {
 };
 
 const LOOK_AROUND = /^\(\?<?[=!]/;
-const NAMED_GROUP = /^\(\?P?<(\w+)>/;
+const NAMED_GROUP = /^\(\?P?<\w+>/;
 const FLAGS = /^\(\?([imsU]*)(?:-([imsU]+))?([:)])/;
 /** With leading zeros it is no count. */
 const COUNT = /^\{(0|[1-9]\d*)(?:(,)(0|[1-9]\d*)?)?\}/;
@@ -52,7 +52,6 @@ export function parseRe2(pattern: string): Re2Node {
 
 class Parser {
   readonly #scanner: Re2Scanner;
-  readonly #groupNames = new Set<string>();
   #depth = 0;
   #flags: Flags = { ignoreCase: false, multiline: false, dotAll: true };
 
@@ -76,41 +75,40 @@ class Parser {
 
   #sequence(): Re2Node {
     const nodes: Re2Node[] = [];
+    let isRepeated = false;
     while (!this.#scanner.isAtEnd && !this.#scanner.looksAt("|") && !this.#scanner.looksAt(")")) {
-      if (this.#scanner.take("\\Q")) nodes.push(...this.#quoted());
-      else nodes.push(...this.#repeated());
+      const repetition = this.#repetition();
+      if (repetition === undefined) nodes.push(...this.#part());
+      else nodes.push(this.#repeat(isRepeated ? "repeated" : nodes.pop(), repetition));
+      isRepeated = repetition !== undefined;
     }
     return { kind: "sequence", nodes };
   }
 
-  /** A row of literals up to `\E`, of which a repetition concerns the last. */
+  /** Nothing for a change of flags; a repetition after it concerns what comes before, as after an empty `\Q\E`. */
+  #part(): readonly Re2Node[] {
+    if (this.#scanner.take("\\Q")) return this.#quoted();
+    if (!this.#scanner.looksAt("(")) return [this.#atom()];
+    const group = this.#group();
+    return group === undefined ? [] : [group];
+  }
+
   #quoted(): readonly Re2Node[] {
-    const nodes = Array.from(this.#scanner.takeUntil("\\E"), (text) => this.#literal(text.codePointAt(0) ?? 0));
-    const last = nodes.pop();
-    return last === undefined ? [] : [...nodes, this.#repeat(last)];
+    // Prometheus adds to an expression, and what it adds would be quoted.
+    if (!this.#scanner.rest.includes("\\E")) this.#scanner.fail('a "\\Q" without "\\E"');
+    return Array.from(this.#scanner.takeUntil("\\E"), (text) => this.#literal(text.codePointAt(0) ?? 0));
   }
 
-  #repeated(): readonly Re2Node[] {
+  #repeat(node: Re2Node | "repeated" | undefined, { min, max, width }: Repetition): Re2Node {
     const sign = this.#scanner.peek();
-    if (this.#repetition() !== undefined)
-      this.#scanner.fail(`"${sign}" after nothing; write "\\${sign}" for the character`);
-    const node = this.#scanner.looksAt("(") ? this.#group() : this.#atom();
-    return node === undefined ? [] : [this.#repeat(node)];
-  }
-
-  #repeat(node: Re2Node): Re2Node {
-    const repetition = this.#repetition();
-    if (repetition === undefined) return node;
-    const { min, max, width } = repetition;
+    if (node === undefined) this.#scanner.fail(`"${sign}" after nothing; write "\\${sign}" for the character`);
+    if (node === "repeated") this.#scanner.fail("a repetition of a repetition; put parentheses around the first one");
     if (min > max) this.#scanner.fail("a repetition from more to less");
     if (min > MAX_REPEAT || (max > MAX_REPEAT && max !== Number.POSITIVE_INFINITY)) {
       this.#scanner.fail(`a repetition of more than ${MAX_REPEAT} times`);
     }
     this.#scanner.skip(width);
     this.#scanner.take("?");
-    if (this.#repetition() !== undefined) {
-      this.#scanner.fail("a repetition of a repetition; put parentheses around the first one");
-    }
     return { kind: "repeat", node, min, max };
   }
 
@@ -151,10 +149,8 @@ class Parser {
       return "group";
     }
     if (LOOK_AROUND.test(rest)) this.#scanner.fail("look-around, which RE2 does not have");
-    const [opening, name] = NAMED_GROUP.exec(rest) ?? [];
-    if (opening !== undefined && name !== undefined) {
-      if (this.#groupNames.has(name)) this.#scanner.fail(`a second group of the name "${name}"`);
-      this.#groupNames.add(name);
+    const [opening] = NAMED_GROUP.exec(rest) ?? [];
+    if (opening !== undefined) {
       this.#scanner.skip(opening.length);
       return "group";
     }
