@@ -124,6 +124,18 @@ export class ConfigSection {
     );
   }
 
+  /** One entry for each mapping of the list under `key`, in the order of the file. An absent list is empty. */
+  sections<T>(key: string, read: (section: ConfigSection) => T): readonly T[] {
+    const list = this.#valueOf(key);
+    if (list !== undefined && !isSeq(list)) this.problem(key, `expected a list, got ${describeNode(list)}`);
+    const items = isSeq(list) ? list.items.map((item) => this.#file.resolve(item)) : [];
+    return items.flatMap((item, index) => {
+      if (isMap(item)) return [ConfigSection.#read(this.#file, `${this.#pathOf(key)}[${index}]`, item, read)];
+      this.problem(key, `expected a mapping of keys to values, got ${describeNode(item)}`, index);
+      return [];
+    });
+  }
+
   /** Notes a problem with `key`, or with one item of its list. */
   problem(key: string, message: string, index?: number): void {
     const pair = this.#pairs.get(key);
@@ -142,7 +154,7 @@ export class ConfigSection {
   #parse<T>(path: string, node: unknown, parse: (text: string) => T): T | undefined {
     const text = scalarText(node);
     try {
-      if (text === undefined) throw new RangeError(`expected a value, got ${describeNode(node)}`);
+      if (text === undefined) throw new RangeError(`expected a value, got ${describeNode(node)}${quotesHint(node)}`);
       return parse(text);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
@@ -212,6 +224,11 @@ function checkBounds(value: number, { min, max, maxKey }: Bounds, { format }: No
   const source = maxKey === undefined ? "" : ` (${maxKey})`;
   if (value > max) throw new RangeError(`expected at most ${format(max)}${source}, got ${format(value)}`);
   return value;
+}
+
+/** A selector such as `{job="a"}` is a mapping to YAML. */
+function quotesHint(node: unknown): string {
+  return isMap(node) && node.flow === true ? "; put quotes around a value that begins with {" : "";
 }
 
 function describeNode(node: unknown): string {

@@ -1,3 +1,4 @@
+import type { Selector } from "../matchers/selector.ts";
 import type { ListenAddress } from "./address.ts";
 
 /**
@@ -13,6 +14,7 @@ export interface Config {
   readonly pushgateway: PushgatewayConfig;
   readonly routing: RoutingConfig;
   readonly healthCheck: HealthCheckConfig;
+  readonly groups: GroupsConfig;
   readonly limits: LimitsConfig;
 }
 
@@ -72,6 +74,23 @@ export interface HealthCheckConfig {
   readonly path: string;
   readonly failuresBeforeDown: number;
   readonly successesBeforeActive: number;
+}
+
+/** What is done with groups after they have been pushed. */
+export interface GroupsConfig {
+  /** Between two searches for copies that are not where they belong. */
+  readonly auditIntervalMs: number;
+  /** Requests per second to one member while it is cleaned in the background. */
+  readonly cleanUpRate: number;
+  /** The first rule that matches a group decides. Empty: groups stay until somebody deletes them. */
+  readonly ttl: readonly TtlRule[];
+}
+
+export interface TtlRule {
+  /** Matches job and grouping labels. */
+  readonly match: Selector;
+  /** Since the last push. */
+  readonly afterMs: number;
 }
 
 export interface LimitsConfig {

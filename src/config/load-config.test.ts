@@ -39,6 +39,23 @@ const BAD_FILES: Readonly<Record<string, readonly string[]>> = {
     "duplicates.bad.yml:10:31: limits.max_connections: the key is already set in line 10; remove one",
     "duplicates.bad.yml:11:1: pushgateway: the key is already set in line 1; remove one",
   ],
+  "groups.bad.yml": [
+    'groups.bad.yml:2:19: groups.audit_interval: expected a duration such as "5s", "1m30s" or "250ms", got "5"',
+    "groups.bad.yml:3:18: groups.clean_up_rate: expected at least 1, got 0",
+    'groups.bad.yml:5:14: groups.ttl[0].match: Cannot read the selector spark at character 1: expected labels of groups such as {job="a"}, got a metric name, which groups do not have',
+    'groups.bad.yml:7:7: groups.ttl[1].match: expected a selector of groups such as {job=~"spark-.*"}',
+    "groups.bad.yml:7:14: groups.ttl[1].after: expected at least 1s, got 100ms",
+    "groups.bad.yml:8:7: groups.ttl[2].after: expected how long after its last push a group expires, such as 24h",
+    'groups.bad.yml:8:14: groups.ttl[2].match: Cannot read the selector {job=~"(?!spark).*"} at character 7: expected a regular expression of RE2, got look-around, which RE2 does not have (character 1 of the expression)',
+    'groups.bad.yml:10:14: groups.ttl[3].match: Cannot read the selector {job=~".*"} at character 1: expected at least one matcher that does not match the empty string, such as job="a" or job=~".+"',
+    'groups.bad.yml:12:14: groups.ttl[4].match: Cannot read the selector {job="spark" at character 13: expected a matcher such as job="a", a comma or "}", got the end',
+    "groups.bad.yml:14:14: groups.ttl[5].match: expected a value, got a mapping; put quotes around a value that begins with {",
+    'groups.bad.yml:16:7: groups.ttl[6].match: expected a selector of groups such as {job=~"spark-.*"}',
+    "groups.bad.yml:16:7: groups.ttl[6].after: expected how long after its last push a group expires, such as 24h",
+    "groups.bad.yml:16:7: groups.ttl[6].for: unknown key; expected one of after, match",
+    'groups.bad.yml:17:7: groups.ttl[7]: expected a mapping of keys to values, got "24h"',
+    "groups.bad.yml:18:6: groups.ttl[8]: expected a mapping of keys to values, got nothing",
+  ],
   "list.bad.yml": ["list.bad.yml:1:1: expected a mapping of keys to values"],
   "odd-keys.bad.yml": [
     "odd-keys.bad.yml:1:3: expected a key, got something that is not a plain text",
@@ -83,13 +100,14 @@ const BAD_FILES: Readonly<Record<string, readonly string[]>> = {
     'types.bad.yml:10:13: health_check.interval: expected a duration such as "5s", "1m30s" or "250ms", got "5"',
     'types.bad.yml:11:25: health_check.failures_before_down: expected a whole number, got "2.5"',
     "types.bad.yml:13:3: limits: expected a mapping of keys to values, got a list",
+    "types.bad.yml:15:8: groups.ttl: expected a list, got a mapping",
   ],
   "unknown-keys.bad.yml": [
     'unknown-keys.bad.yml:2:3: consul_server.adr: unknown key; did you mean "addr"?',
     'unknown-keys.bad.yml:4:5: consul_server.tls_config.cafile: unknown key; did you mean "ca_file"?',
     'unknown-keys.bad.yml:5:1: http_listen_address: unknown key; did you mean "http_listen_addr"?',
     "unknown-keys.bad.yml:8:3: pushgateway.replicas: unknown key; expected one of draining, enable_utf8_names, port, servers",
-    "unknown-keys.bad.yml:9:1: groups: unknown key; expected one of consul_server, health_check, http_listen_addr, limits, pushgateway, routing",
+    "unknown-keys.bad.yml:9:1: rules: unknown key; expected one of consul_server, groups, health_check, http_listen_addr, limits, pushgateway, routing",
     'unknown-keys.bad.yml:11:3: limits.maxBodyBytes: unknown key; did you mean "max_body_bytes"?',
     "unknown-keys.bad.yml:12:3: limits.__proto__: unknown key; expected one of body_idle_timeout, header_timeout, keep_alive_timeout, max_body_bytes, max_buffered_body_bytes, max_buffered_total_bytes, max_connections, max_header_bytes, max_in_flight_per_member, max_queued_per_member, request_timeout, stall_timeout",
     'unknown-keys.bad.yml:14:3: health_check.intervall: unknown key; did you mean "interval"?',
@@ -139,6 +157,7 @@ const DEFAULTS = {
     failuresBeforeDown: 3,
     successesBeforeActive: 2,
   },
+  groups: { auditIntervalMs: 300_000, cleanUpRate: 100, ttl: [] },
   limits: {
     maxHeaderBytes: 1_048_576,
     maxBodyBytes: 0,
@@ -225,6 +244,14 @@ const GOOD_FILES: Readonly<Record<string, Config>> = {
       failuresBeforeDown: 1,
       successesBeforeActive: 5,
     },
+    groups: {
+      auditIntervalMs: 60_000,
+      cleanUpRate: 20,
+      ttl: [
+        { match: expect.objectContaining({ text: '{job=~"spark-.*"}' }), afterMs: 86_400_000 },
+        { match: expect.objectContaining({ text: '{job!="", instance=~`a\\d`}' }), afterMs: 90_000 },
+      ],
+    },
     limits: {
       maxHeaderBytes: 65_536,
       maxBodyBytes: 50_000_000,
@@ -267,6 +294,7 @@ describe("loadConfig()", () => {
     const config = await loadConfig(join(REPOSITORY, "dynamic-sharding.example.yml"));
     expect(config.limits).toEqual(DEFAULTS.limits);
     expect(config.healthCheck).toEqual(DEFAULTS.healthCheck);
+    expect(config.groups).toEqual(DEFAULTS.groups);
     expect(config.routing).toEqual(DEFAULTS.routing);
     expect(config.listen).toEqual(DEFAULTS.listen);
   });

@@ -2,6 +2,7 @@ import { parseListenAddress } from "./address.ts";
 import { type Config, type HealthCheckConfig, type LimitsConfig, ROUTING_MODES } from "./config.ts";
 import type { ConfigSection } from "./config-section.ts";
 import { readConsul } from "./read-consul.ts";
+import { readGroups } from "./read-groups.ts";
 import { readPushgateway } from "./read-pushgateway.ts";
 import type { SecretFiles } from "./secret-files.ts";
 
@@ -20,6 +21,7 @@ export function readConfig(root: ConfigSection, files: SecretFiles): Config {
     pushgateway: root.section("pushgateway", (section) => readPushgateway(section, consul !== undefined)),
     routing: root.section("routing", (section) => ({ mode: section.choice("mode", ROUTING_MODES, "proxy") })),
     healthCheck: root.section("health_check", readHealthCheck),
+    groups: root.section("groups", readGroups),
     limits: root.section("limits", readLimits),
   };
 }

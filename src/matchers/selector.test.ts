@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseSelector } from "./selector.ts";
+import { parseGroupSelector, parseSelector } from "./selector.ts";
 import { SelectorError } from "./selector-error.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -119,6 +119,10 @@ describe("parseSelector()", () => {
     expect(() => parseSelector(text)).toThrow(
       expect.objectContaining({ offset, message: expect.stringContaining(message) }),
     );
+  });
+
+  test.each(["up", 'up{job="a"}', '{"up"}', '{__name__!="up", job="a"}'])("has no group for %s", (text) => {
+    expect(() => parseGroupSelector(text)).toThrow("which groups do not have");
   });
 
   test("puts what it says into one short line", () => {

@@ -22,17 +22,35 @@ export interface Selector {
  * matcher does not match the empty string, so that nothing is selected by mistake. Throws a SelectorError.
  */
 export function parseSelector(text: string): Selector {
+  return selectorOf(text, readSafeMatchers(text));
+}
+
+/** The same for groups, which have no name: a selector that asks for one is a mistake. Throws a SelectorError. */
+export function parseGroupSelector(text: string): Selector {
+  const matchers = readSafeMatchers(text);
+  if (matchers.some(({ name }) => name === METRIC_NAME)) {
+    throw new SelectorError(
+      text,
+      0,
+      'expected labels of groups such as {job="a"}, got a metric name, which groups do not have',
+    );
+  }
+  return selectorOf(text, matchers);
+}
+
+function readSafeMatchers(text: string): readonly Matcher[] {
   if (text.length > MAX_LENGTH) {
     throw new SelectorError(text, MAX_LENGTH, `expected at most ${MAX_LENGTH} characters, got ${text.length}`);
   }
   const matchers = readMatchers(text);
   if (matchers.every((matcher) => matchesValue(matcher, ""))) {
-    throw new SelectorError(
-      text,
-      0,
-      'expected at least one matcher that does not match the empty string, such as job="a" or job=~".+"',
-    );
+    const expected = "expected at least one matcher that does not match the empty string";
+    throw new SelectorError(text, 0, `${expected}, such as job="a" or job=~".+"`);
   }
+  return matchers;
+}
+
+function selectorOf(text: string, matchers: readonly Matcher[]): Selector {
   return { text, matches: (name, labels) => matchers.every((matcher) => matchesSeries(matcher, name, labels)) };
 }
 

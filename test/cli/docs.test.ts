@@ -8,7 +8,17 @@ import { YamlFile } from "../../src/config/yaml-file.ts";
 import { COMMANDS } from "../../src/flags.ts";
 import { REPOSITORY } from "../support/parts.ts";
 
-const SECTIONS = ["", "consul_server", "consul_server.tls_config", "pushgateway", "routing", "health_check", "limits"];
+const SECTIONS = [
+  "",
+  "consul_server",
+  "consul_server.tls_config",
+  "pushgateway",
+  "routing",
+  "health_check",
+  "groups",
+  "groups.ttl",
+  "limits",
+];
 
 /** Every key that the program knows, by section: what it offers instead of a key that it does not know. */
 async function knownKeys(): Promise<ReadonlyMap<string, readonly string[]>> {
@@ -18,6 +28,7 @@ async function knownKeys(): Promise<ReadonlyMap<string, readonly string[]>> {
     pushgateway: { zzz: }
     routing: { zzz: }
     health_check: { zzz: }
+    groups: { zzz: , ttl: [ { zzz: , match: '{a="b"}', after: 1h } ] }
     limits: { zzz: }`;
   const yaml = new YamlFile("unknown.yml", text);
   const files = await SecretFiles.read([], "unknown.yml");
@@ -25,7 +36,7 @@ async function knownKeys(): Promise<ReadonlyMap<string, readonly string[]>> {
   const offers = yaml.problems.filter(({ message }) => message.startsWith("unknown key; expected one of "));
   return new Map(
     offers.map(({ key, message }) => [
-      key.replace(/\.?zzz$/, ""),
+      key.replace(/(?:\[0\])?\.?zzz$/, ""),
       message.replace("unknown key; expected one of ", "").split(", "),
     ]),
   );
@@ -53,7 +64,7 @@ function chapterOf(section: string): string {
 
 describe("docs/configuration.md", () => {
   test.each(SECTIONS)("explains every key of section %j", (section) => {
-    const prefix = section.includes(".") ? `${section.split(".").at(-1)}.` : "";
+    const prefix = section === "groups.ttl" ? "ttl[]." : section.includes(".") ? `${section.split(".").at(-1)}.` : "";
     const sectionKeys = keys.get(section) ?? [];
     expect(sectionKeys.length).toBeGreaterThan(0);
     const missing = sectionKeys.filter((key) => !chapterOf(section).includes(`\`${prefix}${key}\``));
@@ -62,7 +73,7 @@ describe("docs/configuration.md", () => {
   });
 
   test("states the defaults that hold", async () => {
-    const entries = ["pushgateway", "routing", "health_check", "limits"].flatMap((section) =>
+    const entries = ["pushgateway", "routing", "health_check", "groups", "limits"].flatMap((section) =>
       [...chapterOf(section).matchAll(/^- `([a-z_0-9]+)` \(`([^`]+)`/gm)].map(([, key, value]) => ({
         section,
         key,
@@ -85,13 +96,13 @@ describe("dynamic-sharding.example.yml", () => {
   test("shows every key", () => {
     const all = [...keys.values()].flat();
     expect(all.length).toBeGreaterThan(40);
-    expect(all.filter((key) => !new RegExp(`^[ #]*${key}:`, "m").test(example))).toEqual([]);
+    expect(all.filter((key) => !new RegExp(`^[ #]*(?:- )?${key}:`, "m").test(example))).toEqual([]);
   });
 
   test("has no problem when its optional keys are switched on", async () => {
     const folder = join(REPOSITORY, "test/testdata/config");
     const complete = example
-      .replaceAll(/^( *)# ((?: *)[a-z_]+:(?: .*)?)$/gm, "$1$2")
+      .replaceAll(/^( *)# ((?: *)(?:- )?[a-z_]+:(?: .*)?)$/gm, "$1$2")
       .replace(/^ *(password_file|token):.*$/gm, "")
       .replace("consul-token", "secrets/token")
       .replace("scheme: http ", "scheme: https ")
@@ -103,6 +114,7 @@ describe("dynamic-sharding.example.yml", () => {
     const config = ConfigSection.readFile(yaml, (section) => readConfig(section, files));
     expect(yaml.problems).toEqual([]);
     expect(config.consul?.tls?.serverName).toBe("consul.example.org");
+    expect(config.groups.ttl.map(({ afterMs }) => afterMs)).toEqual([24 * 3_600_000]);
     expect(config.consul?.deregisterCriticalServiceAfterMs).toBe(72 * 3_600_000);
   });
 });
