@@ -10,7 +10,7 @@ function member(address: string, state: MemberState): Member {
 }
 
 /** Status and body of the answer for these members. */
-async function answerFor(members: readonly Member[] | undefined): Promise<readonly [number, string]> {
+async function answerFor(members: readonly Member[] | undefined, query = ""): Promise<readonly [number, string]> {
   let body = "";
   const head = Buffer.from("GET /sd/pushgateways HTTP/1.1\r\nHost: r");
   const exchange = new HttpExchange(parseRequestHead(head, 0, head.length), {
@@ -27,7 +27,7 @@ async function answerFor(members: readonly Member[] | undefined): Promise<readon
     finishResponse() {},
     terminate() {},
   });
-  await httpSdRoute(() => (members === undefined ? undefined : MemberSet.of(members)))(exchange, "");
+  await httpSdRoute(() => (members === undefined ? undefined : MemberSet.of(members)))(exchange, query);
   return [exchange.status, body];
 }
 
@@ -52,5 +52,41 @@ describe("httpSdRoute()", () => {
   test("is an empty list for no members, and no list where they are not known", async () => {
     expect(await answerFor([])).toEqual([200, "[]"]);
     expect((await answerFor(undefined))[0]).toBe(503);
+  });
+
+  test("gives each member to one of several Prometheus, the same one whoever else is there", async () => {
+    const members = Array.from({ length: 40 }, (_, index) => member(`10.0.0.${index}:9091`, "active"));
+    const shardsOf = async (some: readonly Member[]) => {
+      const shards = new Map<string, number>();
+      for (const shard of [0, 1, 2]) {
+        const [status, body] = await answerFor(some, `shard=${shard}&of=3`);
+        expect(status).toBe(200);
+        for (const { targets } of JSON.parse(body) as { targets: [string] }[]) {
+          expect(shards.has(targets[0])).toBe(false);
+          shards.set(targets[0], shard);
+        }
+      }
+      return shards;
+    };
+    const all = await shardsOf(members);
+    expect([...all.keys()].sort()).toEqual(members.map(({ address }) => address).sort());
+    expect(new Set(all.values()).size).toBe(3);
+    const few = await shardsOf(members.slice(0, 7));
+    for (const [address, shard] of few) expect([address, shard]).toEqual([address, all.get(address) as number]);
+    expect(few.size).toBe(7);
+  });
+
+  test.each([
+    "shard=0",
+    "of=2",
+    "shard=2&of=2",
+    "shard=-1&of=2",
+    "shard=0&of=0",
+    "shard=a&of=2",
+    "shard=0&of=1e1",
+    "shard=0&of=99999",
+  ])("refuses ?%s", async (query) => {
+    const [status, body] = await answerFor([], query);
+    expect([status, body]).toEqual([400, "Want ?shard=<i>&of=<n>, whole numbers with 0 <= i < n <= 10000\n"]);
   });
 });
