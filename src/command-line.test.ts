@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseCommandLine, UsageError } from "./command-line.ts";
-import { COMMANDS, RUN } from "./flags.ts";
+import { COMMANDS } from "./commands.ts";
+import { RUN } from "./flags.ts";
 import { helpOf } from "./help.ts";
 
 const DEFAULTS = {
@@ -91,8 +92,34 @@ describe("parseCommandLine()", () => {
     expect(parseCommandLine(argv)).toEqual(expected as never);
   });
 
+  const CLIENT_DEFAULTS = { help: false, routerUrl: "http://localhost:9292", output: "text", timeoutMs: 600_000 };
+
+  test.each([
+    [["groups", "list"], { kind: "groups-list", flags: { ...CLIENT_DEFAULTS, match: [] } }],
+    [
+      ["--output=json", "groups", "--match", '{a="b"}', "list", "--match={c=~'d'}", "--router.url=https://r:1/x/"],
+      {
+        kind: "groups-list",
+        flags: { ...CLIENT_DEFAULTS, output: "json", match: ['{a="b"}', "{c=~'d'}"], routerUrl: "https://r:1/x" },
+      },
+    ],
+    [
+      ["groups", "delete", '--match={a="b"}', "--timeout=1m"],
+      { kind: "groups-delete", flags: { ...CLIENT_DEFAULTS, timeoutMs: 60_000, match: ['{a="b"}'], dryRun: false } },
+    ],
+    [
+      ["plan", "--add", "a:1", "--add", "[::1]:2", "--remove=b:3"],
+      { kind: "plan", flags: { ...CLIENT_DEFAULTS, add: ["a:1", "[::1]:2"], remove: ["b:3"] } },
+    ],
+    [["evacuate", "a:0080"], { kind: "evacuate", flags: CLIENT_DEFAULTS, address: "a:80" }],
+  ])("takes %j for a command that asks a router", (argv, expected) => {
+    expect(parseCommandLine(argv)).toEqual(expected as never);
+  });
+
   test.each([
     [["--help"]],
+    [["groups", "delete", "-h"]],
+    [["evacuate", "--help"]],
     [["-h"]],
     [["--help", "--version"]],
     [["check-config", "--help"]],
@@ -116,6 +143,34 @@ describe("parseCommandLine()", () => {
     [["check-confg", "a.yml"], 'unknown command "check-confg"; did you mean "check-config"?'],
     [["serve"], 'unknown command "serve"'],
     [["check-config"], "check-config: expected at least one file"],
+    [["groups"], "expected one of the commands groups list, groups delete"],
+    [["groups", "lst"], "expected one of the commands groups list, groups delete"],
+    [["groups", "list", "all"], 'groups list: unexpected argument "all"'],
+    [["groups", "list", "--dry-run"], 'unknown flag "--dry-run" for dynamic-sharding groups list'],
+    [["groups", "delete"], "groups delete: expected at least one --match=SELECTOR"],
+    [["groups", "delete", "--dry-run"], "groups delete: expected at least one --match=SELECTOR"],
+    [
+      ["groups", "delete", '--match={job=~".*"}'],
+      'flag --match: Cannot read the selector {job=~".*"} at character 1: expected at least one matcher that does not match the empty string, such as job="a" or job=~".+"',
+    ],
+    [
+      ["groups", "list", "--router.url=localhost:9292"],
+      'flag --router.url: expected a URL such as http://localhost:9292, got "localhost:9292"',
+    ],
+    [
+      ["groups", "list", "--router.url=http://me:secret@r"],
+      "flag --router.url: expected a URL such as http://localhost:9292, without user name and password",
+    ],
+    [
+      ["groups", "list", "--router.url=http://r/?a=b"],
+      'flag --router.url: expected a URL such as http://localhost:9292, without query and fragment, got "http://r/?a=b"',
+    ],
+    [["groups", "list", "--timeout=0"], 'flag --timeout: expected at least 1ms, got "0"'],
+    [["plan"], "plan: expected at least one --add=HOST:PORT or --remove=HOST:PORT"],
+    [["plan", "--add=pg-1"], 'flag --add: expected host:port such as "localhost:8500", got "pg-1" without a port'],
+    [["evacuate"], "evacuate: expected a host:port"],
+    [["evacuate", "a:1", "b:1"], 'evacuate: unexpected argument "b:1"'],
+    [["evacuate", "a"], 'evacuate: expected host:port such as "localhost:8500", got "a" without a port'],
     [["--log.level"], "flag --log.level needs a value; write --log.level=VALUE"],
     [["--config.file", "--log.level=info"], "flag --config.file needs a value; write --config.file=VALUE"],
     [["--no-log.level"], "flag --log.level cannot be negated; give it a value"],

@@ -1,11 +1,15 @@
 import { parseArgs } from "node:util";
+import { EVACUATE, GROUPS_DELETE, GROUPS_LIST, PLAN } from "./cli/client-flags.ts";
+import type { ClientCommandLine } from "./cli/run-client.ts";
+import { COMMANDS } from "./commands.ts";
+import { parseServerAddress } from "./config/address.ts";
 import { suggestion } from "./did-you-mean.ts";
 import {
   CHECK_CONFIG,
-  COMMANDS,
   type Command,
   type FlagTable,
   type FlagValues,
+  HELP,
   PROGRAM,
   PUSHGATEWAY,
   type PushgatewayFlags,
@@ -19,6 +23,7 @@ export type CommandLine =
   | { readonly kind: "run"; readonly flags: RunFlags }
   | { readonly kind: "check-config"; readonly files: readonly string[] }
   | { readonly kind: "pushgateway"; readonly flags: PushgatewayFlags }
+  | ClientCommandLine
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" };
 
@@ -37,40 +42,83 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const known = COMMANDS.flatMap(({ flags }) => flagNames(flags));
   for (const token of flagTokens) refuseUnknownFlag(token, argv, known, PROGRAM);
 
-  const [commandName = "", ...rest] = tokens.flatMap((token) => (token.kind === "positional" ? [token.value] : []));
-  const command = COMMANDS.find(({ name }) => name === commandName);
-  if (command === undefined) {
-    const names = COMMANDS.flatMap(({ name }) => (name === "" ? [] : [name]));
-    throw new UsageError(`unknown command "${commandName}"${suggestion(commandName, names)}`);
-  }
+  const words = tokens.flatMap((token) => (token.kind === "positional" ? [token.value] : []));
+  const command = findCommand(words);
   for (const token of flagTokens)
     refuseUnknownFlag(token, argv, flagNames(command.flags), `${PROGRAM} ${command.name}`);
-  if (command === CHECK_CONFIG) return checkConfigCommand(flagTokens, rest);
-  if (command === PUSHGATEWAY) return pushgatewayCommand(flagTokens, rest);
-  return runCommand(flagTokens);
+  // Asked for first, so that it can be had whatever else is wrong.
+  if (readFlags({ help: HELP }, flagTokens).help) return { kind: "help", text: helpOf(command) };
+  const rest = words.slice(wordsOf(command).length);
+  checkArguments(command, rest);
+  if (command === CHECK_CONFIG) return { kind: "check-config", files: rest };
+  if (command === PUSHGATEWAY) return pushgatewayCommand(flagTokens);
+  return clientCommand(command, flagTokens, rest) ?? runCommand(flagTokens);
 }
 
-function pushgatewayCommand(tokens: readonly FlagToken[], rest: readonly string[]): CommandLine {
+/** The command that the words begin with. */
+function findCommand(words: readonly string[]): Command {
+  if (words.length === 0) return RUN;
+  const isAtStart = (command: Command) => wordsOf(command).every((word, index) => word === words[index]);
+  const found = COMMANDS.find((command) => command !== RUN && isAtStart(command));
+  if (found !== undefined) return found;
+  const names = COMMANDS.flatMap(({ name }) => (name === "" ? [] : [name]));
+  const more = names.filter((name) => name.startsWith(`${words[0]} `));
+  if (more.length > 0) throw new UsageError(`expected one of the commands ${more.join(", ")}`);
+  throw new UsageError(`unknown command "${words[0]}"${suggestion(words[0] ?? "", names)}`);
+}
+
+function wordsOf({ name }: Command): readonly string[] {
+  return name === "" ? [] : name.split(" ");
+}
+
+function checkArguments({ name, argumentName, takesSeveral = false }: Command, given: readonly string[]): void {
+  const most = argumentName === undefined ? 0 : takesSeveral ? given.length : 1;
+  if (given.length > most) throw new UsageError(`${name}: unexpected argument "${given[most]}"`);
+  if (argumentName !== undefined && given.length === 0) {
+    throw new UsageError(`${name}: expected ${takesSeveral ? "at least one" : "a"} ${argumentName}`);
+  }
+}
+
+/** Undefined: the command asks no router. */
+function clientCommand(
+  command: Command,
+  tokens: readonly FlagToken[],
+  [argument = ""]: readonly string[],
+): ClientCommandLine | undefined {
+  switch (command) {
+    case GROUPS_LIST:
+      return { kind: "groups-list", flags: readFlags(GROUPS_LIST.flags, tokens) };
+    case GROUPS_DELETE: {
+      const flags = readFlags(GROUPS_DELETE.flags, tokens);
+      if (flags.match.length === 0) throw new UsageError(`${command.name}: expected at least one --match=SELECTOR`);
+      return { kind: "groups-delete", flags };
+    }
+    case PLAN: {
+      const flags = readFlags(PLAN.flags, tokens);
+      if (flags.add.length + flags.remove.length === 0) {
+        throw new UsageError(`${command.name}: expected at least one --add=HOST:PORT or --remove=HOST:PORT`);
+      }
+      return { kind: "plan", flags };
+    }
+    case EVACUATE: {
+      const address = parseOrRefuse(command.name, argument, (text) => parseServerAddress(text));
+      return { kind: "evacuate", flags: readFlags(EVACUATE.flags, tokens), address };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function pushgatewayCommand(tokens: readonly FlagToken[]): CommandLine {
   const flags = readFlags(PUSHGATEWAY.flags, tokens);
-  if (flags.help) return { kind: "help", text: helpOf(PUSHGATEWAY) };
   if (flags.version) return { kind: "version" };
-  if (rest.length > 0) throw new UsageError(`${PUSHGATEWAY.name}: unexpected argument "${rest[0]}"`);
   return { kind: "pushgateway", flags };
 }
 
 function runCommand(tokens: readonly FlagToken[]): CommandLine {
   const flags = readFlags(RUN.flags, tokens);
-  if (flags.help) return { kind: "help", text: helpOf(RUN) };
   if (flags.version) return { kind: "version" };
   return { kind: "run", flags };
-}
-
-function checkConfigCommand(tokens: readonly FlagToken[], files: readonly string[]): CommandLine {
-  const flags = readFlags(CHECK_CONFIG.flags, tokens);
-  if (flags.help) return { kind: "help", text: helpOf(CHECK_CONFIG) };
-  if (files.length === 0)
-    throw new UsageError(`${CHECK_CONFIG.name}: expected at least one ${CHECK_CONFIG.argumentName}`);
-  return { kind: "check-config", files };
 }
 
 /** Tolerant of unknown flags, so that this file can say what is wrong with them. */
@@ -139,10 +187,14 @@ function textValue(token: FlagToken): string {
 }
 
 function parseValue<T>(name: string, text: string, parse: (text: string) => T): T {
+  return parseOrRefuse(`flag --${name}`, text, parse);
+}
+
+function parseOrRefuse<T>(what: string, text: string, parse: (text: string) => T): T {
   try {
     return parse(text);
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`flag --${name}: ${error.message}`);
+    if (error instanceof RangeError) throw new UsageError(`${what}: ${error.message}`);
     throw error;
   }
 }

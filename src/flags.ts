@@ -37,15 +37,17 @@ export type FlagValues<Table extends FlagTable> = {
 };
 
 export interface Command {
-  /** As typed; empty for what runs when no command is named. */
+  /** As typed, in one or more words; empty for what runs when no command is named. */
   readonly name: string;
   readonly help: string;
   readonly flags: FlagTable;
   /** The arguments after the flags, of which at least one is needed; absent: it takes none. */
   readonly argumentName?: string;
+  /** Whether it takes several of them. */
+  readonly takesSeveral?: boolean;
 }
 
-const HELP = toggle({ name: "help", short: "h", help: "Show this help and exit." });
+export const HELP = toggle({ name: "help", short: "h", help: "Show this help and exit." });
 
 const CONFIG_FILE: Flag<string | undefined> = {
   name: "config.file",
@@ -94,6 +96,7 @@ export const CHECK_CONFIG: Command & { readonly flags: { readonly help: Flag<boo
   help: "Check configuration files, print every problem, and exit: 0 when all are good, 1 otherwise.",
   flags: { help: HELP },
   argumentName: "file",
+  takesSeveral: true,
 };
 
 const PUSHGATEWAY_FLAGS = {
@@ -154,27 +157,27 @@ export const PUSHGATEWAY: Command & { readonly flags: typeof PUSHGATEWAY_FLAGS }
   flags: PUSHGATEWAY_FLAGS,
 };
 
-export const COMMANDS: readonly Command[] = [RUN, CHECK_CONFIG, PUSHGATEWAY];
+export const SERVER_COMMANDS: readonly Command[] = [RUN, CHECK_CONFIG, PUSHGATEWAY];
 
 function text(name: string, defaultValue: string, help: string, parse: (text: string) => string): Flag<string> {
   return { name, help, placeholder: `"${defaultValue}"`, defaultValue, parse };
 }
 
-function repeated<T>(
+export function repeated<T>(
   flag: Pick<Flag<T>, "name" | "help" | "parse"> & {
     readonly placeholder: string;
-    readonly defaultValue: readonly T[];
+    readonly defaultValue?: readonly T[];
   },
 ): Flag<readonly T[]> {
-  return { ...flag, parse: (value) => [flag.parse(value)], isRepeatable: true };
+  return { defaultValue: [], ...flag, parse: (text) => [flag.parse(text)], isRepeatable: true };
 }
 
-function toggle({ name, short, help }: Pick<Flag<boolean>, "name" | "short" | "help">): Flag<boolean> {
+export function toggle({ name, short, help }: Pick<Flag<boolean>, "name" | "short" | "help">): Flag<boolean> {
   const parse = (text: string) => text === "true";
   return { name, ...(short === undefined ? {} : { short }), help, defaultValue: false, parse };
 }
 
-function choice<T extends string>(name: string, choices: readonly T[], defaultValue: T, help: string): Flag<T> {
+export function choice<T extends string>(name: string, choices: readonly T[], defaultValue: T, help: string): Flag<T> {
   const parse = (text: string) => parseChoice(text, choices);
   return { name, help: `${help} One of: ${choices.join(", ")}.`, placeholder: defaultValue, defaultValue, parse };
 }

@@ -1,4 +1,5 @@
-import { COMMANDS, type Command, type Flag, PROGRAM } from "./flags.ts";
+import { COMMANDS } from "./commands.ts";
+import { type Command, type Flag, PROGRAM } from "./flags.ts";
 
 /** Where descriptions begin. A flag that reaches into them gets a line of its own, as in Prometheus' help. */
 const DESCRIPTION_COLUMN = 31;
@@ -20,8 +21,8 @@ function usageOf(command: Command): string {
   return `${PROGRAM} ${commandLine(command)}`.replace(command.name, `${command.name} [<flags>]`);
 }
 
-function commandLine({ name, argumentName }: Command): string {
-  return argumentName === undefined ? name : `${name} <${argumentName}>...`;
+function commandLine({ name, argumentName, takesSeveral = false }: Command): string {
+  return argumentName === undefined ? name : `${name} <${argumentName}>${takesSeveral ? "..." : ""}`;
 }
 
 function flagLines({ flags }: Command): string {

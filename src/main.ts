@@ -1,5 +1,6 @@
 import packageJson from "../package.json" with { type: "json" };
 import { checkConfig } from "./check-config.ts";
+import type { ClientCommandLine } from "./cli/run-client.ts";
 import { type CommandLine, parseCommandLine, UsageError } from "./command-line.ts";
 import { type Config, namesPushgateways } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
@@ -71,7 +72,19 @@ async function runCommand(commandLine: CommandLine): Promise<number> {
       return runServer(commandLine.flags, (context) => startPushgateway(commandLine.flags, context));
     case "run":
       return runServer(commandLine.flags, ({ log }) => startRouterCommand(commandLine.flags, log));
+    default:
+      return runClientCommand(commandLine);
   }
+}
+
+/** Asks a router that runs elsewhere. */
+async function runClientCommand(commandLine: ClientCommandLine): Promise<number> {
+  const { runClient } = await import("./cli/run-client.ts");
+  const result = await runClient(commandLine);
+  // A result may be long and its reader a pager: it is waited for, as by other programs of this kind.
+  await new Promise<void>((resolve) => process.stdout.write(result.stdout, () => resolve()));
+  stderr.write(result.stderr);
+  return result.exitCode;
 }
 
 interface RunningServer {

@@ -80,7 +80,7 @@ export interface HealthCheckConfig {
 export interface GroupsConfig {
   /** Between two searches for copies that are not where they belong. */
   readonly auditIntervalMs: number;
-  /** Requests per second to one member while it is cleaned in the background. */
+  /** Copies that are deleted from one member in a second, in the background. */
   readonly cleanUpRate: number;
   /** The first rule that matches a group decides. Empty: groups stay until somebody deletes them. */
   readonly ttl: readonly TtlRule[];

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { COMMANDS } from "../../src/commands.ts";
 import type { Config } from "../../src/config/config.ts";
 import { ConfigSection } from "../../src/config/config-section.ts";
 import { readConfig } from "../../src/config/read-config.ts";
 import { SecretFiles } from "../../src/config/secret-files.ts";
 import { YamlFile } from "../../src/config/yaml-file.ts";
-import { COMMANDS } from "../../src/flags.ts";
 import { REPOSITORY } from "../support/parts.ts";
 
 const SECTIONS = [
