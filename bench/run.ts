@@ -10,6 +10,7 @@ import type { BenchRow } from "./bench-row.ts";
 import { benchGrowth } from "./growth.ts";
 import { type Busyness, describeMachine, type Machine, measureBusyness } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
+import { benchPlacement } from "./placement.ts";
 import { benchProxy } from "./proxy.ts";
 import { benchRedirect } from "./redirect.ts";
 import { renderTable } from "./report.ts";
@@ -22,6 +23,7 @@ const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Promise<rea
   proxy: benchProxy,
   alternatives: benchAlternatives,
   growth: benchGrowth,
+  placement: benchPlacement,
 };
 
 /** A machine that is busier than this before a benchmark begins makes its figures doubtful. */

@@ -1,9 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { readGroupJson } from "./group-json.ts";
-import { ListingFormatError } from "./listing-splitter.ts";
+import { ListingFormatError, ListingSplitter } from "./listing-splitter.ts";
 
+/** Reads a group out of a listing; one that is cut off is read as it is. */
 function read(group: unknown): ReturnType<typeof readGroupJson> {
-  return readGroupJson(Buffer.from(typeof group === "string" ? group : JSON.stringify(group)));
+  const text = typeof group === "string" ? group : JSON.stringify(group);
+  const splitter = new ListingSplitter();
+  splitter.push(Buffer.from(`{"status":"success","data":[${text}]}`));
+  return readGroupJson(splitter.next() ?? Buffer.from(text), splitter.spans);
 }
 
 function gauge(value: string, labels = {}): object {
@@ -69,5 +73,26 @@ describe("readGroupJson()", () => {
   ])("refuses a group with %s", (_what, group, message) => {
     expect(() => read(group)).toThrow(ListingFormatError);
     expect(() => read(group)).toThrow(message);
+  });
+
+  test("of a large group, reads the same, and the families when they are asked for", () => {
+    const group = {
+      b: gauge("1", { labels: "no", job: "other" }),
+      'push_time_"seconds': gauge("3"),
+      labels: { y: "", job: "\u00e9", x: '"labels":{"job":"z"}' },
+      last_push_successful: true,
+      other: ["push_time_seconds"],
+      m: gauge("1", { x: "y".repeat(70_000) }),
+      push_failure_time_seconds: gauge("5"),
+      push_time_seconds: gauge("1.5e+09"),
+    };
+    const { families, id, pushTime, pushFailureTime } = read(group);
+    const small = read({ ...group, m: gauge("1") });
+    expect([id, pushTime, pushFailureTime]).toEqual([small.id, 1.5e9, 5]);
+    expect([...families().keys()]).toEqual([...small.families().keys()]);
+    expect(read(JSON.stringify(group, null, 2)).id).toBe(id);
+    const { families: spoiled, ...rest } = read(JSON.stringify(group).replace('"GAUGE"', "GAUGE"));
+    expect(rest.id).toBe(id);
+    expect(() => spoiled()).toThrow(ListingFormatError);
   });
 });

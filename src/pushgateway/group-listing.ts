@@ -33,7 +33,7 @@ export async function listGroups(
     const json = splitter.next();
     if (json === undefined) return false;
     groups++;
-    return visit(readGroupJson(json)) ?? true;
+    return visit(readGroupJson(json, splitter.spans)) ?? true;
   };
   try {
     const { clock } = await streamMember(address, request, (chunk) => {

@@ -48,6 +48,7 @@ export class ListingSplitter {
   /** Parts of a group that began in earlier chunks. */
   #parts: Buffer[] = [];
   #partBytes = 0;
+  #spans: number[] = [];
 
   /** The next piece of the listing, once `next` has found nothing more in the last one. The splitter keeps it for a while. */
   push(chunk: Buffer): void {
@@ -65,6 +66,14 @@ export class ListingSplitter {
     return undefined;
   }
 
+  /**
+   * Where the objects among the members of the group begin and end that `next` returned last, by turns. Those of a large group can be
+   * parsed one by one.
+   */
+  get spans(): readonly number[] {
+    return this.#spans;
+  }
+
   /** The listing has ended. Throws ListingFormatError unless it was whole. */
   finish(): void {
     if (this.#phase !== "rest") throw new ListingFormatError("its listing ends early");
@@ -75,7 +84,8 @@ export class ListingSplitter {
 
   #readGroup(): Buffer | undefined {
     const start = this.#at;
-    const ended = this.#scan();
+    if (this.#depth === 0) this.#spans = [];
+    const ended = this.#scan(start - this.#partBytes);
     const part = this.#chunk.subarray(start, this.#at);
     if (ended) this.#phase = "comma";
     if (ended && this.#parts.length === 0) return part;
@@ -89,17 +99,24 @@ export class ListingSplitter {
     return group;
   }
 
-  /** Goes on within a group. Whether it ends in this chunk. */
-  #scan(): boolean {
+  /** Goes on within a group, which began at a place in this chunk, or before it. Whether the group ends in it. */
+  #scan(groupStart: number): boolean {
     const chunk = this.#chunk;
+    const spans = this.#spans;
     let at = this.#at;
     let state = this.#state;
     let depth = this.#depth;
     while (at < chunk.length) {
       const move = MOVES[state + (chunk[at++] as number)] as number;
-      if (move < OPENS) state = move;
-      else if (move === OPENS) depth++;
-      else if (--depth === 0) break;
+      if (move < OPENS) {
+        state = move;
+        continue;
+      }
+      const closes = move - OPENS;
+      depth += 1 - 2 * closes;
+      if (depth === 0) break;
+      // An object opens with the second bracket of a group, and closes when one is left open.
+      if (depth === 2 - closes) spans.push(at - 1 + closes - groupStart);
     }
     this.#at = at;
     this.#state = state;
