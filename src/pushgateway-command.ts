@@ -1,5 +1,5 @@
 import { formatListenAddress } from "./config/address.ts";
-import { type EmbeddedPushgateway, startPushgateway } from "./embedded/pushgateway-app.ts";
+import { type EmbeddedPushgateway, type PushgatewayOptions, startPushgateway } from "./embedded/pushgateway-app.ts";
 import type { PushgatewayFlags } from "./flags.ts";
 import { formatGoDuration } from "./go-duration.ts";
 import type { Logger } from "./log.ts";
@@ -27,6 +27,7 @@ export function startPushgatewayCommand(
     enableAdminApi: flags.enableAdminApi,
     utf8Names: flags.enableUtf8Names,
     reportsInconsistency: !flags.disableConsistencyCheck,
+    persistence: persistenceOf(flags),
     flags: statusFlags(flags),
     log,
     version,
@@ -39,6 +40,11 @@ function routePrefixOf({ routePrefix, externalUrl }: PushgatewayFlags): string {
   const prefix = routePrefix === "" && externalUrl !== "" ? new URL(externalUrl).pathname : routePrefix;
   const parts = prefix.replaceAll(/^\/+|\/+$/g, "");
   return parts === "" ? "" : `/${parts}`;
+}
+
+function persistenceOf(flags: PushgatewayFlags): PushgatewayOptions["persistence"] {
+  const { persistenceFile: file, persistenceSync: sync, persistenceIntervalMs: intervalMs } = flags;
+  return file === "" ? undefined : { file, sync, intervalMs };
 }
 
 /** The flags as Pushgateway's status shows them. */

@@ -74,6 +74,7 @@ function pushgatewayOptions({ config, log, version, process }: RouterOptions, po
     enableAdminApi: true,
     utf8Names: config.pushgateway.enableUtf8Names,
     reportsInconsistency: true,
+    persistence: undefined,
     flags: { "web.listen-address": `${LOOPBACK}:${port}` },
     log,
     version,

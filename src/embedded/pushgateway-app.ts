@@ -3,7 +3,9 @@ import type { HttpExchange } from "../http/server-exchange.ts";
 import type { Logger } from "../log.ts";
 import type { ProcessStats } from "../metrics.ts";
 import { GroupStore } from "./group-store.ts";
+import { openPersistence, type Persistence, type PersistenceOptions } from "./persistence.ts";
 import { apiRoutes } from "./server/api-routes.ts";
+import type { Durable } from "./server/durable.ts";
 import { expositionRoute } from "./server/exposition-route.ts";
 import { groupsApiRoutes } from "./server/groups-api.ts";
 import { managementRoutes } from "./server/management-routes.ts";
@@ -26,6 +28,8 @@ export interface PushgatewayOptions {
   readonly utf8Names: boolean;
   /** False for --push.disable-consistency-check. */
   readonly reportsInconsistency: boolean;
+  /** Where groups are kept over restarts; in memory only when undefined. */
+  readonly persistence: Pick<PersistenceOptions, "file" | "sync" | "intervalMs"> | undefined;
   /** The command line, for `GET /api/v1/status`. */
   readonly flags: Readonly<Record<string, string>>;
   readonly log: Logger;
@@ -59,40 +63,74 @@ const LIMITS: HttpServerLimits = {
 
 const STOP_GRACE_MS = 5_000;
 
-/** Starts a Pushgateway and returns once it listens. Rejects when an address cannot be bound. */
+/**
+ * Starts a Pushgateway and returns once it listens. Rejects when an address cannot be bound or the persistence file cannot
+ * be used.
+ */
 export async function startPushgateway(options: PushgatewayOptions): Promise<EmbeddedPushgateway> {
-  const { log } = options;
+  const { log, utf8Names } = options;
+  const persistence = options.persistence && openPersistence({ ...options.persistence, log });
+  try {
+    const metrics = new PushgatewayMetrics(options.version, options.process, persistence && (() => persistence.stats));
+    const ownFamilies = metrics.families();
+    const store = new GroupStore({ utf8Names, ownFamilies, firstVersion: Date.now() * VERSIONS_PER_MS });
+    await persistence?.load(store);
+    if (persistence !== undefined) store.observe(persistence);
+    return listenWith(options, store, metrics, persistence);
+  } catch (error) {
+    await persistence?.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** No store changes so often that its versions would reach those of a life that begins later. */
+const VERSIONS_PER_MS = 1_000;
+
+function listenWith(
+  options: PushgatewayOptions,
+  store: GroupStore,
+  metrics: PushgatewayMetrics,
+  persistence: Persistence | undefined,
+): EmbeddedPushgateway {
+  const { log, routePrefix } = options;
   const onError = (error: unknown) => {
     log.error("Cannot answer a request; please report this", { err: error, stack: (error as Error).stack });
   };
-  const metrics = new PushgatewayMetrics(options.version, options.process);
-  // Versions of microseconds since 1970 are ahead of those of earlier lives, since no store changes so often.
-  const firstVersion = Date.now() * 1_000;
-  const store = new GroupStore({ utf8Names: options.utf8Names, ownFamilies: metrics.families(), firstVersion });
   const limits = { maxBodyBytes: MAX_BODY_BYTES, memory: { maxBytes: MAX_BODIES_BYTES, takenBytes: 0 } };
-  const durable = undefined;
+  const durable = options.persistence?.sync === "push" ? () => (persistence as Persistence).durable() : undefined;
   const push = new PushRoute(options, { store, metrics, log, onError, limits, durable });
-  const { routePrefix } = options;
   const fixed = {
-    ...routesOf(store, metrics, options),
+    ...routesOf(store, metrics, options, durable),
     ...groupsApiRoutes({ store, limits, durable, utf8Names: options.utf8Names }),
   };
-  const handle = createRequestHandler({ routePrefix, push, fixed, metrics, onError });
-  const servers = listenEach(options, handle, onError);
-  const [first] = servers as [HttpServer];
-  const address = addressOf(first);
-  log.info("Pushgateway listening", { addresses: servers.map(addressOf).join(" "), prefix: routePrefix || undefined });
+  const servers = listenEach(
+    options.listen,
+    createRequestHandler({ routePrefix, push, fixed, metrics, onError }),
+    onError,
+  );
+  const address = addressOf(servers[0] as HttpServer);
+  log.info("Pushgateway listening", {
+    addresses: servers.map(addressOf).join(" "),
+    prefix: routePrefix || undefined,
+    groups: store.size,
+  });
   return {
     url: `http://${address}${routePrefix}`,
     address,
     async stop() {
       await Promise.all(servers.map((server) => server.stop(STOP_GRACE_MS)));
+      await persistence?.close();
       log.info("Pushgateway stopped", { address });
     },
   };
 }
 
-function routesOf(store: GroupStore, metrics: PushgatewayMetrics, options: PushgatewayOptions): RouteTable {
+function routesOf(
+  store: GroupStore,
+  metrics: PushgatewayMetrics,
+  options: PushgatewayOptions,
+  durable: Durable | undefined,
+): RouteTable {
   const startedAt = new Date();
   const exposition = expositionRoute(store, () => metrics.families());
   const status: RouteTable[string] = {
@@ -100,7 +138,7 @@ function routesOf(store: GroupStore, metrics: PushgatewayMetrics, options: Pushg
   };
   return {
     ...managementRoutes({ routePrefix: options.routePrefix, quit: options.onQuit }),
-    ...apiRoutes(store, { ...options, startedAt, durable: undefined }),
+    ...apiRoutes(store, { ...options, startedAt, durable }),
     "/": status,
     "/status": status,
     [options.telemetryPath]: { GET: { handler: undefined, answer: exposition } },
@@ -109,13 +147,13 @@ function routesOf(store: GroupStore, metrics: PushgatewayMetrics, options: Pushg
 
 /** All addresses, or none when one cannot be bound. */
 function listenEach(
-  { listen }: PushgatewayOptions,
+  addresses: PushgatewayOptions["listen"],
   handle: (exchange: HttpExchange) => void,
   onError: (error: unknown) => void,
 ): readonly HttpServer[] {
   const servers: HttpServer[] = [];
   try {
-    for (const address of listen) {
+    for (const address of addresses) {
       servers.push(new HttpServer({ ...address, limits: LIMITS, handle, onError, onRefused: () => {} }));
     }
   } catch (error) {

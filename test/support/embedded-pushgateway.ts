@@ -1,9 +1,13 @@
+import { join } from "node:path";
 import {
   type EmbeddedPushgateway,
   type PushgatewayOptions,
   startPushgateway,
 } from "../../src/embedded/pushgateway-app.ts";
 import { createLogger } from "../../src/log.ts";
+import { freePort } from "./free-port.ts";
+import { REPOSITORY } from "./parts.ts";
+import { answersOk, ServerProcess } from "./server-process.ts";
 
 /** A Pushgateway of our own within this process, on a free port of 127.0.0.1. */
 export class LocalPushgateway implements AsyncDisposable {
@@ -26,6 +30,7 @@ export class LocalPushgateway implements AsyncDisposable {
       enableAdminApi: true,
       utf8Names: false,
       reportsInconsistency: true,
+      persistence: undefined,
       flags: {},
       log: createLogger({ level: "debug", format: "logfmt", write: (line) => log.push(line) }),
       version: "test",
@@ -55,4 +60,36 @@ export class LocalPushgateway implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** `dynamic-sharding pushgateway` as a process of its own, started as a user does it. */
+export class PushgatewayProcess extends ServerProcess {
+  readonly url: string;
+
+  constructor(flags: readonly string[]) {
+    const address = `127.0.0.1:${freePort()}`;
+    super({
+      name: `dynamic-sharding pushgateway ${address}`,
+      argv: [join(REPOSITORY, "bin/dynamic-sharding"), "pushgateway", `--web.listen-address=${address}`, ...flags],
+      ready: () => answersOk(`http://${address}/-/ready`),
+    });
+    this.url = `http://${address}`;
+  }
+
+  async request(method: string, path: string, body?: string): Promise<Response> {
+    const init = { method, signal: AbortSignal.timeout(10_000), ...(body === undefined ? {} : { body }) };
+    return await fetch(this.url + path, init);
+  }
+
+  /** Lines of the exposition that begin so. */
+  async samples(start: string): Promise<readonly string[]> {
+    const text = await (await this.request("GET", "/metrics")).text();
+    return text.split("\n").filter((line) => line.startsWith(start));
+  }
+}
+
+export async function startPushgatewayProcess(flags: readonly string[] = []): Promise<PushgatewayProcess> {
+  const server = new PushgatewayProcess(flags);
+  await server.start();
+  return server;
 }

@@ -1,5 +1,6 @@
 import type { GroupStore } from "../group-store.ts";
 import { listOf, respondData, streamData } from "./api-answers.ts";
+import { type Durable, isDurable, NOT_DURABLE } from "./durable.ts";
 import { formatGroup } from "./metrics-json.ts";
 import type { Answer, RouteTable } from "./route.ts";
 
@@ -9,8 +10,7 @@ export interface ApiOptions {
   readonly flags: Readonly<Record<string, string>>;
   readonly enableAdminApi: boolean;
   readonly startedAt: Date;
-  /** Resolves when all changes so far are on disk; absent where an answer does not wait for it. */
-  readonly durable: (() => Promise<void>) | undefined;
+  readonly durable: Durable | undefined;
 }
 
 /** Pushgateway's API: what is stored, how the server runs, and the wiping of all groups. */
@@ -24,7 +24,7 @@ export function apiRoutes(store: GroupStore, options: ApiOptions): RouteTable {
   };
 }
 
-/** Of one moment, however long the sending takes. */
+/** The groups of one moment, each as it is when its turn comes: the sending may take long. */
 function metricsAnswer(store: GroupStore): Answer {
   return (exchange) => streamData(exchange, listOf([...store.groups()], formatGroup));
 }
@@ -51,7 +51,7 @@ function statusAnswer({ version, flags, startedAt }: ApiOptions): Answer {
 function wipeAnswer(store: GroupStore, { durable }: ApiOptions): Answer {
   return async (exchange) => {
     store.wipe();
-    await durable?.();
-    exchange.respond(202, [], "");
+    if (await isDurable(durable)) exchange.respond(202, [], "");
+    else exchange.respondText(500, `${NOT_DURABLE}\n`);
   };
 }

@@ -5,6 +5,7 @@ import { percentDecode } from "../../sharding/byte-string.ts";
 import { type GroupingKey, PushPathError, parsePushPath } from "../../sharding/grouping-key.ts";
 import { type Group, type GroupStore, PUSH_FAILURE_TIME, PUSH_TIME, PushRejectedError } from "../group-store.ts";
 import { type ApiErrorType, listOf, respondData, respondError, streamData } from "./api-answers.ts";
+import { type Durable, isDurable, NOT_DURABLE } from "./durable.ts";
 import { formatFamilies, formatLabels, formatObject } from "./metrics-json.ts";
 import { type BodyLimits, receiveFamilies } from "./push-body.ts";
 import type { Answer, RouteTable } from "./route.ts";
@@ -14,8 +15,7 @@ export interface GroupsApiParts {
   readonly limits: BodyLimits;
   /** --push.enable-utf8-names */
   readonly utf8Names: boolean;
-  /** Resolves when all changes so far are on disk; absent where an answer does not wait for it. */
-  readonly durable: (() => Promise<void>) | undefined;
+  readonly durable: Durable | undefined;
 }
 
 /** Raised when a reader would have to know of a change to understand the answers. */
@@ -80,7 +80,7 @@ async function putGroup(parts: GroupsApiParts, exchange: HttpExchange, query: st
   const families = await familiesOf(exchange, parts.limits);
   refuseNewer(store.get(key), pushTime);
   store.putWithPushTime(key, families, pushTime, pushFailureTime);
-  await durable?.();
+  await demandDurable(durable);
   respondData(exchange, `{"version":${store.version}}`);
 }
 
@@ -90,8 +90,12 @@ async function deleteGroup(parts: GroupsApiParts, exchange: HttpExchange, query:
   const pushTime = timeOf(query, "not_newer_than");
   refuseNewer(store.get(key), pushTime);
   store.deleteIfNotNewer(key, pushTime);
-  await durable?.();
+  await demandDurable(durable);
   exchange.respond(202, [], "");
+}
+
+async function demandDurable(durable: Durable | undefined): Promise<void> {
+  if (!(await isDurable(durable))) throw new ApiError("internal", NOT_DURABLE);
 }
 
 function refuseNewer(group: Group | undefined, pushTime: number): void {

@@ -4,6 +4,7 @@ import type { Logger } from "../../log.ts";
 import type { ByteString } from "../../sharding/byte-string.ts";
 import { type GroupingKey, type PushPathError, parsePushPath } from "../../sharding/grouping-key.ts";
 import { type GroupStore, PushRejectedError } from "../group-store.ts";
+import { type Durable, NOT_DURABLE, whenDurable } from "./durable.ts";
 import { type BodyLimits, type FamiliesReceiver, receiveFamilies } from "./push-body.ts";
 import type { PushgatewayMetrics } from "./pushgateway-metrics.ts";
 
@@ -19,14 +20,12 @@ export interface PushRouteParts {
   readonly limits: BodyLimits;
   readonly metrics: PushgatewayMetrics;
   readonly log: Logger;
-  /** Resolves when all changes so far are on disk; absent where an answer does not wait for it. */
-  readonly durable: (() => Promise<void>) | undefined;
+  readonly durable: Durable | undefined;
   readonly onError: (error: unknown) => void;
 }
 
 /** Text before the reason why a push does not fit, in Pushgateway's words. */
 const REJECTED = "pushed metrics are invalid or inconsistent with existing metrics: ";
-const NOT_DURABLE = "Cannot write to the persistence file, see the log. The change may be lost at a restart\n";
 
 /** PUT, POST and DELETE of a group, with the statuses and texts of Pushgateway. */
 export class PushRoute {
@@ -59,29 +58,14 @@ export class PushRoute {
   }
 
   #delete(exchange: HttpExchange, key: GroupingKey): void {
-    const { store, metrics } = this.#parts;
+    const { store, metrics, durable } = this.#parts;
     store.delete(key);
-    whenDurable(this.#parts, (isDurable) => {
+    whenDurable(durable, (isDurable) => {
       if (isDurable) exchange.respond(202, [], "");
-      else exchange.respondText(500, NOT_DURABLE);
+      else exchange.respondText(500, `${NOT_DURABLE}\n`);
       metrics.requestDone("delete", "DELETE", isDurable ? 202 : 500);
     });
   }
-}
-
-/** Goes on when all changes so far are on disk, or at once if nobody waits for that. */
-function whenDurable({ durable, onError }: PushRouteParts, goOn: (isDurable: boolean) => void): void {
-  if (durable === undefined) {
-    goOn(true);
-    return;
-  }
-  void durable().then(
-    () => goOn(true),
-    (error: unknown) => {
-      onError(error);
-      goOn(false);
-    },
-  );
 }
 
 /** One PUT or POST. */
@@ -101,14 +85,14 @@ class Push implements FamiliesReceiver {
   }
 
   onFamilies(families: readonly MetricFamily[], bodyBytes: number): void {
-    const { store } = this.#parts;
+    const { store, durable } = this.#parts;
     this.#bodyBytes = bodyBytes;
     const now = Date.now() / 1000;
     if (this.#exchange.head.method === "PUT") store.replace(this.#key, families, now);
     else store.update(this.#key, families, now);
-    whenDurable(this.#parts, (isDurable) => {
+    whenDurable(durable, (isDurable) => {
       if (isDurable) this.#accept();
-      else this.#refuse(500, NOT_DURABLE);
+      else this.#refuse(500, `${NOT_DURABLE}\n`);
     });
   }
 

@@ -2,6 +2,7 @@ import type { MetricFamily } from "../../exposition/model.ts";
 import { parseText } from "../../exposition/text-parser.ts";
 import { type Counter, MetricRegistry } from "../../metric-registry.ts";
 import type { ProcessStats } from "../../metrics.ts";
+import type { Persistence } from "../persistence.ts";
 
 /** Methods that push, as labels. */
 export type PushMethod = "put" | "post";
@@ -31,7 +32,8 @@ export class PushgatewayMetrics {
     post: { duration: this.#durations.labels("post"), size: this.#sizes.labels("post") },
   };
 
-  constructor(version: string, process: ProcessStats) {
+  /** `persistence` tells how the saving of groups goes; absent where they are kept in memory only. */
+  constructor(version: string, process: ProcessStats, persistence?: () => Persistence["stats"]) {
     this.#registry
       .gauge("pushgateway_build_info", "Always 1; the labels say what is running.", [
         "implementation",
@@ -42,6 +44,7 @@ export class PushgatewayMetrics {
       .set(1);
     this.#startCounters();
     this.#readProcess(process);
+    if (persistence !== undefined) this.#readPersistence(persistence);
   }
 
   /** All of them. The same families each time. */
@@ -87,5 +90,16 @@ export class PushgatewayMetrics {
       .gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
       .labels()
       .set(startTimeSeconds);
+  }
+
+  #readPersistence(stats: () => Persistence["stats"]): void {
+    const prefix = "pushgateway_persistence_";
+    const gauge = (name: string, help: string, read: () => number) => {
+      this.#registry.gauge(prefix + name, help, [], (family) => family.labels().set(read()));
+    };
+    gauge("last_save_timestamp_seconds", "When groups were last saved; 0 for never.", () => stats().lastSave);
+    gauge("unsaved_groups", "Groups that have changed since they were last saved.", () => stats().unsaved);
+    this.#registry.counterOf(`${prefix}saves_total`, "Saves that succeeded.", () => stats().saves);
+    this.#registry.counterOf(`${prefix}save_failures_total`, "Saves that failed.", () => stats().failures);
   }
 }
