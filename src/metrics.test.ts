@@ -11,6 +11,7 @@ function createMetrics(): RouterMetrics {
       panic: () => false,
       inFlight: () => [],
       clientConnections: () => 0,
+      misplacedGroups: () => 0,
     },
     { cpuSeconds: () => 0, residentBytes: () => 0, startTimeSeconds: 0 },
   );

@@ -35,6 +35,8 @@ export interface MetricSources {
   /** Pushes in flight by member address. */
   readonly inFlight: () => Iterable<readonly [address: string, pushes: number]>;
   readonly clientConnections: () => number;
+  /** Groups that are, or may be, elsewhere than at their owner. */
+  readonly misplacedGroups: () => number;
 }
 
 /** What the operating system knows of this process. */
@@ -54,6 +56,8 @@ const PROXY_OUTCOMES: readonly PushOutcome[] = [
   "timed_out",
   "aborted",
 ];
+/** Why a copy of a group was deleted: see `RemovalReason` of placement. */
+const REMOVAL_REASONS = ["moved", "stale", "expired", "evacuated", "deleted"];
 /** Why a push can move on to the next member. Any other failure is answered. */
 const FAILOVER_REASONS = ["unreachable", "dead", "unresponsive"];
 
@@ -62,6 +66,7 @@ const MEMBER_REQUEST_FAILURES = ["refused", "lost", "timeout", "cut", "malformed
 
 const PREFIX = "dynamic_sharding_";
 /** From a redirect's tens of microseconds to past the longest deadline. */
+const AUDIT_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60];
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** The router's own metrics. One registry for each router, so that several fit into one process. */
@@ -108,6 +113,26 @@ export class RouterMetrics {
     "Pushes moved on to the next member in ring order, by the reason why the one before could not take them.",
     ["reason"],
   );
+  readonly #copiesRemoved = this.#registry.counter(
+    `${PREFIX}copies_removed_total`,
+    "Copies of groups that were deleted from members, or would have been had they been there, by reason.",
+    ["reason"],
+  );
+  readonly #familiesCarried = this.#registry
+    .counter(
+      `${PREFIX}families_carried_total`,
+      "Families that were carried over to the copy of their group that counts.",
+    )
+    .labels();
+  readonly #cleanUpFailures = this.#registry
+    .counter(`${PREFIX}clean_up_failures_total`, "Steps of a clean-up that a member did not take. They are repeated.")
+    .labels();
+  readonly #auditDuration = this.#registry
+    .histogram(`${PREFIX}audit_duration_seconds`, "Time that a look at the groups of all members took.", AUDIT_BUCKETS)
+    .labels();
+  readonly #auditUnreadable = this.#registry
+    .gauge(`${PREFIX}audit_unreadable_members`, "Members whose groups could not be listed at the last audit.")
+    .labels();
   readonly #requests = this.#registry.counter(
     `${PREFIX}http_requests_total`,
     "Requests other than pushes, by route and status; `none` stands for no route, or a head that could not be read.",
@@ -179,6 +204,7 @@ export class RouterMetrics {
     for (const outcome of PROXY_OUTCOMES) this.#pushes.labels("proxy", outcome);
     for (const reason of FAILOVER_REASONS) this.#failovers.labels(reason);
     for (const reason of MEMBER_REQUEST_FAILURES) this.#federateFailures.labels(reason);
+    for (const reason of REMOVAL_REASONS) this.#copiesRemoved.labels(reason);
   }
 
   /** All metrics in the text format. */
@@ -214,6 +240,23 @@ export class RouterMetrics {
 
   failedOver(reason: string): void {
     this.#failovers.labels(reason).inc();
+  }
+
+  copyRemoved(reason: string): void {
+    this.#copiesRemoved.labels(reason).inc();
+  }
+
+  familiesCarried(families: number): void {
+    this.#familiesCarried.inc(families);
+  }
+
+  cleanUpFailed(): void {
+    this.#cleanUpFailures.inc();
+  }
+
+  audited(seconds: number, unreadable: number): void {
+    this.#auditDuration.observe(seconds);
+    this.#auditUnreadable.set(unreadable);
   }
 
   resharded(): void {
@@ -254,7 +297,7 @@ export class RouterMetrics {
   }
 
   #readSources(): void {
-    const { members, ringFingerprint, panic, inFlight, clientConnections } = this.#sources;
+    const { members, ringFingerprint, panic, inFlight, clientConnections, misplacedGroups } = this.#sources;
     this.#registry.gauge(`${PREFIX}members`, "Members by state.", ["state"], (family) => {
       for (const [state, count] of Object.entries(members())) family.labels(state).set(count);
     });
@@ -276,6 +319,11 @@ export class RouterMetrics {
         family.clear();
         for (const [address, pushes] of inFlight()) family.labels(address).set(pushes);
       },
+    );
+    this.#value(
+      "misplaced_groups",
+      "Groups that this router knows, or presumes, to have copies on members that do not own them.",
+      misplacedGroups,
     );
     this.#value("client_connections", "Open connections from clients.", clientConnections);
   }

@@ -2,13 +2,16 @@ import type { Config } from "./config/config.ts";
 import { ConfigReloader, type ReloadResult } from "./config/reloader.ts";
 import { HttpServer, type HttpServerLimits } from "./http/server.ts";
 import type { Logger } from "./log.ts";
+import { selectsGroup } from "./matchers/selects-group.ts";
 import type { MemberSet } from "./membership/member-set.ts";
 import { Membership, type MembershipOptions } from "./membership/membership.ts";
 import { type ProcessStats, RouterMetrics } from "./metrics.ts";
+import { Placement } from "./placement/placement.ts";
+import type { PlacementOptions } from "./placement/placement-surroundings.ts";
 import type { PushgatewayClientOptions } from "./pushgateway/pushgateway-client.ts";
 import { PushgatewayClients } from "./pushgateway/pushgateway-clients.ts";
+import type { GroupingKey } from "./sharding/grouping-key.ts";
 import { federateRoute } from "./web/federate/federate-route.ts";
-import { chooseNewest } from "./web/federate/group-copies.ts";
 import { httpSdRoute } from "./web/http-sd.ts";
 import { managementRoutes } from "./web/management.ts";
 import { PushRoute, type PushRouteOptions } from "./web/push-route.ts";
@@ -54,6 +57,7 @@ class RouterApp implements Router {
   readonly #metrics: RouterMetrics;
   readonly #membership: Membership;
   readonly #clients: PushgatewayClients;
+  readonly #placement: Placement;
   readonly #pushRoute: PushRoute;
   readonly #reloader: ConfigReloader;
   readonly #server: HttpServer;
@@ -71,12 +75,24 @@ class RouterApp implements Router {
     const { config, log } = options;
     this.#options = options;
     this.#metrics = new RouterMetrics(options.version, this.#metricSources(), options.process);
-    this.#membership = new Membership(membershipOptions(config), { log, observer: this.#metrics });
+    this.#membership = new Membership(membershipOptions(config), {
+      log,
+      observer: this.#metrics,
+      prepare: (address, signal) => this.#placement.admit(address, signal),
+    });
     this.#clients = new PushgatewayClients(this.#clientOptions(config));
+    this.#placement = new Placement(placementOptions(config), {
+      members: () => this.#membership.current,
+      clients: this.#clients,
+      isInFlight: (id) => this.#pushRoute.isInFlight(id),
+      observer: this.#metrics,
+      log,
+    });
     this.#pushRoute = new PushRoute(this.#pushRouteOptions(config), {
       members: () => this.#membership.current,
       whenReady: (signal) => this.#membership.whenReady(signal),
       clients: this.#clients,
+      placement: this.#placement,
       metrics: this.#metrics,
       log,
     });
@@ -111,8 +127,9 @@ class RouterApp implements Router {
   async #stopOnce(): Promise<void> {
     await this.#server.stop(this.#reloader.config.limits.requestTimeoutMs + STOP_GRACE_MS);
     this.#pushRoute.close();
-    this.#clients.close();
+    await this.#placement.stop();
     await this.#membership.stop();
+    this.#clients.close();
     this.#options.log.info("Stopped");
   }
 
@@ -125,6 +142,7 @@ class RouterApp implements Router {
     this.#server.setLimits(serverLimits(next));
     this.#clients.reconfigure(this.#clientOptions(next));
     this.#pushRoute.reconfigure(this.#pushRouteOptions(next));
+    this.#placement.reconfigure(placementOptions(next));
     this.#membership.reconfigure(membershipOptions(next));
   }
 
@@ -150,7 +168,7 @@ class RouterApp implements Router {
         "/federate": {
           GET: federateRoute({
             members,
-            choose: chooseNewest,
+            choose: (id, copies) => this.#placement.chooseCopy(id, copies),
             slices: this.#slices,
             observer: this.#metrics,
             log: this.#options.log,
@@ -171,6 +189,7 @@ class RouterApp implements Router {
       if (!addresses.has(address)) this.#metrics.forgetMember(address);
     }
     this.#clients.retain(addresses);
+    this.#placement.membersChanged(next, previous);
   }
 
   #metricSources() {
@@ -181,6 +200,7 @@ class RouterApp implements Router {
       panic: () => this.#membership.current?.panic ?? false,
       inFlight: () => this.#clients.inFlight(),
       clientConnections: () => this.#server.connectionCount,
+      misplacedGroups: () => this.#placement.misplacedGroups,
     };
   }
 
@@ -211,6 +231,15 @@ class RouterApp implements Router {
 function membershipOptions({ pushgateway, consul, healthCheck }: Config): MembershipOptions {
   const { servers, draining } = pushgateway;
   return { servers, draining, consul, healthCheck };
+}
+
+function placementOptions({ pushgateway, groups }: Config): PlacementOptions {
+  const ttl = groups.ttl.map(({ match, afterMs }) => ({
+    matches: (key: GroupingKey) => selectsGroup(match, key),
+    afterMs,
+  }));
+  const { auditIntervalMs, cleanUpRate } = groups;
+  return { auditIntervalMs, cleanUpRate, ttl, utf8Names: pushgateway.enableUtf8Names };
 }
 
 function serverLimits({ limits }: Config): HttpServerLimits {

@@ -1,6 +1,6 @@
 import { HashRing } from "../sharding/hash-ring.ts";
 import { murmur3 } from "../sharding/murmur3.ts";
-import type { Member } from "./member.ts";
+import type { Member, MemberState } from "./member.ts";
 
 /**
  * All members at one moment and the ring over them. Immutable: whoever holds one can route a whole push by it, whatever
@@ -21,6 +21,8 @@ export class MemberSet {
    * owner; different ones for longer than a moment are worth an alert.
    */
   readonly fingerprint: number;
+  /** Whether members are away, or on their way back, that own groups when they are in service. */
+  readonly hasAbsentees: boolean;
   /** By index; 0 passes a member over. */
   readonly #takesPushes: Uint8Array;
 
@@ -28,6 +30,7 @@ export class MemberSet {
     this.members = members;
     this.ring = ring;
     this.panic = isPanic(members);
+    this.hasAbsentees = members.some(isAbsent);
     const takesPushes = pushPolicy(members, this.panic);
     this.#takesPushes = Uint8Array.from(members, (member) => Number(takesPushes(member)));
     const takers = members.filter(takesPushes);
@@ -50,6 +53,11 @@ export class MemberSet {
     return this.members.some((member) => member.address === address);
   }
 
+  /** Undefined when there is no such member. */
+  stateOf(address: string): MemberState | undefined {
+    return this.members.find((member) => member.address === address)?.state;
+  }
+
   /** Whether the member with this index is an owner now. */
   takesPushes(index: number): boolean {
     return this.#takesPushes[index] === 1;
@@ -60,6 +68,17 @@ export class MemberSet {
     return this.members[this.ring.ownerIndex(canonicalPath, this.#takesPushes)];
   }
 
+  /** Addresses of the absentees that come before this member on the group's way round the ring: who may have owned it before. */
+  *absenteesBefore(address: string, canonicalPath: string): Iterable<string> {
+    if (!this.hasAbsentees) return;
+    const everybody = new Uint8Array(this.members.length).fill(1);
+    for (const index of this.ring.ownerIndices(canonicalPath, everybody)) {
+      const member = this.members[index];
+      if (member === undefined || member.address === address) return;
+      if (isAbsent(member)) yield member.address;
+    }
+  }
+
   /** The owner, then the members that become owner when those before them are gone. */
   *ownersOf(canonicalPath: string): Iterable<Member> {
     for (const index of this.ring.ownerIndices(canonicalPath, this.#takesPushes)) {
@@ -67,6 +86,10 @@ export class MemberSet {
       if (member !== undefined) yield member;
     }
   }
+}
+
+function isAbsent({ state, draining }: Member): boolean {
+  return !draining && (state === "down" || state === "joining");
 }
 
 function isPanic(members: readonly Member[]): boolean {

@@ -21,6 +21,8 @@ export interface MembershipOptions {
 export interface MembershipSurroundings {
   readonly log: Logger;
   readonly observer?: MembershipObserver;
+  /** Does whatever must be done before a member takes pushes that comes back, or comes new to others. Nothing when absent. */
+  readonly prepare?: (address: string, signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -43,11 +45,15 @@ export class Membership {
   #current: MemberSet | undefined;
   #discovery: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
 
-  constructor(options: MembershipOptions, { log, observer = NOP_OBSERVER }: MembershipSurroundings) {
+  constructor(
+    options: MembershipOptions,
+    { log, observer = NOP_OBSERVER, prepare = async () => {} }: MembershipSurroundings,
+  ) {
     this.#options = options;
     this.#log = log;
     this.#observer = observer;
-    this.#roster = new Roster({ healthCheck: () => this.#options.healthCheck, log, observer }, () => this.#publish());
+    const context = { healthCheck: () => this.#options.healthCheck, log, observer, prepare };
+    this.#roster = new Roster(context, () => this.#publish());
     // Nobody need be waiting when stop() rejects it.
     this.#ready.promise.catch(() => {});
   }

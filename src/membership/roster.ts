@@ -58,7 +58,8 @@ export class Roster {
   #track(target: Target): TrackedMember {
     const known = this.#tracked.get(target.address);
     if (known !== undefined) return known;
-    const tracked = new TrackedMember(target, this.#context, () => this.#settle());
+    const isNewcomer = this.#listed !== undefined;
+    const tracked = new TrackedMember(target, this.#context, isNewcomer, () => this.#settle());
     this.#tracked.set(target.address, tracked);
     return tracked;
   }

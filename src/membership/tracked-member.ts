@@ -33,9 +33,16 @@ export interface TrackedMemberContext {
   readonly healthCheck: () => HealthCheckOptions;
   readonly log: Logger;
   readonly observer: MembershipObserver;
+  /**
+   * Does whatever must be done before a member takes pushes that comes back, or comes new to a router that is at work. Rejects only
+   * when aborted.
+   */
+  readonly prepare: (address: string, signal: AbortSignal) => Promise<void>;
 }
 
 const JITTER = 0.2;
+/** How long a newcomer may be prepared before it takes pushes all the same. */
+const UNSEEN_TIMEOUT_MS = 10_000;
 /** A member in service for so many check intervals after its return is steady again. */
 const STEADY_INTERVALS = 12;
 /**
@@ -56,17 +63,24 @@ export class TrackedMember {
   readonly address: string;
   readonly #context: TrackedMemberContext;
   readonly #changed: () => void;
+  /**
+   * Whether it comes new to others that are at work. Nobody sees such a member before it is prepared: whom it replaces hands over
+   * its keys to it at once.
+   */
+  #mustPrepareUnseen: boolean;
   #target: Target;
   #health: Health = UNCHECKED;
   #member: Member | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #check: AbortController | undefined;
+  #preparation: AbortController | undefined;
   #lastVerdict: ProbeVerdict | undefined;
   #isStopped = false;
 
   /** Does nothing until the first `retarget`. Calls `changed` after `member` has become another one. */
-  constructor(target: Target, context: TrackedMemberContext, changed: () => void) {
+  constructor(target: Target, context: TrackedMemberContext, isNewcomer: boolean, changed: () => void) {
     this.address = target.address;
+    this.#mustPrepareUnseen = isNewcomer;
     this.#target = target;
     this.#context = context;
     this.#changed = changed;
@@ -96,27 +110,58 @@ export class TrackedMember {
   stop(): void {
     this.#isStopped = true;
     this.#cancelCheck();
+    this.#preparation?.abort();
   }
 
   #apply(event: HealthEvent): void {
     if (this.#isStopped) return;
     const before = this.#health;
-    this.#health = nextHealth(before, event, this.#rules(), Date.now());
-    const isAccused = this.#health.accusation !== undefined && before.accusation === undefined;
-    const hasFallen = this.#health.phase === "down" && before.phase !== "down";
+    const next = nextHealth(before, event, this.#rules(), Date.now());
+    if (this.#mustPrepareUnseen && before.phase === "unchecked" && next.phase === "up") {
+      this.#prepareUnseen(event);
+      return;
+    }
+    this.#health = next;
+    const isAccused = next.accusation !== undefined && before.accusation === undefined;
+    const hasFallen = next.phase === "down" && before.phase !== "down";
     // What was planned for a member in good health comes too late for one in doubt.
     if (isAccused || hasFallen) this.#cancelCheck();
+    if (hasFallen) this.#cancelPreparation();
     if (isAccused) this.#runCheck();
     this.#planCheck();
     this.#publish();
-    if (hasProvedItself(this.#health, this.#rules())) this.#admit();
+    if (hasProvedItself(this.#health, this.#rules())) this.#prepare(() => this.#apply({ type: "admitted" }));
   }
 
-  /**
-   * The one way from `joining` into service: whatever must be done before a returning member takes pushes belongs here.
-   */
-  #admit(): void {
-    this.#apply({ type: "admitted" });
+  /** The one way into service for a member that returns, and for one that comes new to others. */
+  #prepare(then: () => void): void {
+    if (this.#preparation !== undefined) return;
+    const preparation = new AbortController();
+    this.#preparation = preparation;
+    this.#context.prepare(this.address, preparation.signal).then(
+      () => {
+        if (preparation.signal.aborted) return;
+        then();
+        this.#preparation = undefined;
+      },
+      () => {},
+    );
+  }
+
+  #prepareUnseen(event: HealthEvent): void {
+    const goOn = () => {
+      if (!this.#mustPrepareUnseen || this.#health.phase !== "unchecked") return;
+      this.#mustPrepareUnseen = false;
+      this.#apply(event);
+    };
+    this.#prepare(goOn);
+    // The whole list waits for its newcomers. What is left undone after this is left to audits.
+    setTimeout(goOn, UNSEEN_TIMEOUT_MS);
+  }
+
+  #cancelPreparation(): void {
+    this.#preparation?.abort();
+    this.#preparation = undefined;
   }
 
   #rules(): HealthRules {

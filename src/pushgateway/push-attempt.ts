@@ -84,6 +84,11 @@ export class PushAttempt implements ResponseReceiver {
     return this.#state === "over";
   }
 
+  /** Whether bytes of it went to the member, which may act on them. */
+  get wasSent(): boolean {
+    return this.#state !== "connecting" || this.#retried;
+  }
+
   start(): void {
     // What cannot be sent again gets a connection that cannot turn out to be stale.
     this.#owner.connect(this, !this.#replayable);
@@ -129,7 +134,7 @@ export class PushAttempt implements ResponseReceiver {
 
   fail(failure: AttemptFailure, detail: string): void {
     if (this.#state === "over") return;
-    const wasSent = this.#state !== "connecting" || this.#retried;
+    const { wasSent } = this;
     this.#end()?.destroy();
     this.#receiver.onAttemptFailed(wasSent || failure !== "unresponsive" ? failure : "unreachable", detail);
   }

@@ -9,6 +9,7 @@ import {
 import type { PushOutcome, RouterMetrics } from "../metrics.ts";
 import type { AttemptFailure, AttemptReceiver, OutgoingRequest, PushAttempt } from "../pushgateway/push-attempt.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
+import type { GroupingKey } from "../sharding/grouping-key.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { PushOwners } from "./push-owners.ts";
 
@@ -27,10 +28,23 @@ export interface ProxyContext {
   readonly clients: PushgatewayClients;
   readonly budget: BodyBudget;
   readonly metrics: RouterMetrics;
+  readonly placement: PushPlacement;
   /** Pushes under way, for whoever keeps the deadlines. */
   readonly active: Set<ProxiedPush>;
   /** Told once when the push is over. */
   readonly onDone: (push: ProxiedPush, outcome: PushOutcome, detail: string) => void;
+}
+
+/** What the push path tells of groups, and asks about them, so that each has one copy. */
+export interface PushPlacement {
+  /** A push of the group has to wait until this resolves; undefined: it can go ahead. */
+  gateOf(key: GroupingKey): Promise<void> | undefined;
+  /** A member answered 2xx. Resolves when the client can be told; undefined: at once. Never rejects. */
+  acknowledged(key: GroupingKey, method: string, address: string): Promise<void> | undefined;
+  /** A push to the member was given up after its bytes were sent. */
+  doubted(key: GroupingKey, address: string): void;
+  /** A member rejected a push, or the client was told to push somewhere by itself. */
+  questioned(key: GroupingKey): void;
 }
 
 /**
@@ -62,6 +76,8 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   #streamedOn = false;
   #attempt: PushAttempt | undefined;
   #attemptStartedAt = 0;
+  /** The answer, while the copies that the push made stale are removed: a client that was told must not find them any more. */
+  #heldAnswer: { readonly head: ResponseHead; readonly chunks: Buffer[]; isWhole: boolean; isDue: boolean } | undefined;
 
   constructor(exchange: HttpExchange, owners: PushOwners, context: ProxyContext, startedAt: number) {
     this.exchange = exchange;
@@ -88,6 +104,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     if (now < this.#deadline) return;
     const { requestTimeoutMs } = this.#context.settings;
     const text = `Cannot push to ${this.owner}: no answer within ${requestTimeoutMs} ms`;
+    if (this.#attempt?.wasSent === true) this.#context.placement.doubted(this.key, this.owner);
     this.#answer(504, text, "timed_out");
   }
 
@@ -125,24 +142,61 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
 
   onResponseHead(head: ResponseHead): void {
     this.#status = head.status;
-    this.exchange.passOn(head, responseFraming(head));
+    const cleanedUp = this.#isDelivered
+      ? this.#context.placement.acknowledged(this.key, this.method, this.owner)
+      : undefined;
+    if (cleanedUp === undefined) {
+      this.exchange.passOn(head, responseFraming(head));
+      return;
+    }
+    // It is stored, so there is no deadline any more after which the client could be told that it is not.
+    this.#deadline = Number.POSITIVE_INFINITY;
+    const held = { head, chunks: [], isWhole: false, isDue: false };
+    this.#heldAnswer = held;
+    void cleanedUp.then(() => {
+      held.isDue = true;
+      this.#releaseAnswer();
+    });
   }
 
   onResponseData(chunk: Buffer): void {
-    if (!this.exchange.write(chunk)) this.#attempt?.pauseResponse();
+    if (this.#heldAnswer !== undefined) this.#heldAnswer.chunks.push(chunk);
+    else if (!this.exchange.write(chunk)) this.#attempt?.pauseResponse();
   }
 
   onResponseEnd(): void {
     this.#attempt = undefined;
     this.#context.metrics.upstreamAnswered((performance.now() - this.#attemptStartedAt) / 1000);
-    const outcome = this.#status >= 200 && this.#status < 300 ? "delivered" : "rejected";
-    this.#finish(outcome, `status ${this.#status}`);
+    if (!this.#isDelivered) this.#context.placement.questioned(this.key);
+    if (this.#heldAnswer === undefined) this.#endAnswer();
+    else {
+      this.#heldAnswer.isWhole = true;
+      this.#releaseAnswer();
+    }
+  }
+
+  get #isDelivered(): boolean {
+    return this.#status >= 200 && this.#status < 300;
+  }
+
+  #releaseAnswer(): void {
+    const held = this.#heldAnswer;
+    if (held === undefined || !held.isWhole || !held.isDue || this.#phase === "done") return;
+    this.#heldAnswer = undefined;
+    this.exchange.passOn(held.head, responseFraming(held.head));
+    for (const chunk of held.chunks) this.exchange.write(chunk);
+    this.#endAnswer();
+  }
+
+  #endAnswer(): void {
+    this.#finish(this.#isDelivered ? "delivered" : "rejected", `status ${this.#status}`);
     this.exchange.end();
   }
 
   onAttemptFailed(failure: AttemptFailure, detail: string): void {
     this.#attempt = undefined;
     this.#context.metrics.upstreamFailed(this.owner, failure);
+    if (SEEN_BY_MEMBER.has(failure)) this.#context.placement.doubted(this.key, this.owner);
     if (this.#status !== 0) {
       this.#finish("failed", detail);
       this.exchange.abort();
@@ -212,6 +266,10 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     if (!attempt.isOver) this.#attempt = attempt;
   }
 
+  get key(): GroupingKey {
+    return this.#owners.key;
+  }
+
   get method(): string {
     return this.exchange.head.method;
   }
@@ -265,6 +323,9 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     this.#context.onDone(this, outcome, detail);
   }
 }
+
+/** Failures after which the member may have applied the push, or apply it yet. */
+const SEEN_BY_MEMBER: ReadonlySet<AttemptFailure> = new Set(["dead", "unresponsive", "dropped", "malformed"]);
 
 /** Memory that a piece of a body takes beside its bytes: a client that sends byte by byte costs 240 times what it sends. */
 const CHUNK_COST_BYTES = 256;

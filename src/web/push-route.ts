@@ -4,9 +4,16 @@ import type { Logger } from "../log.ts";
 import type { MemberSet } from "../membership/member-set.ts";
 import type { PushMode, PushOutcome, RouterMetrics } from "../metrics.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
+import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import { type GroupingKey, PushPathError, parsePushPath } from "../sharding/grouping-key.ts";
 import { BodyBudget } from "./body-budget.ts";
-import { abortOutcome, ProxiedPush, type ProxyContext, type ProxySettings } from "./proxied-push.ts";
+import {
+  abortOutcome,
+  ProxiedPush,
+  type ProxyContext,
+  type ProxySettings,
+  type PushPlacement,
+} from "./proxied-push.ts";
 import { PushOwners } from "./push-owners.ts";
 import { pushUrl, type RoutingMode, shouldRedirect } from "./redirect.ts";
 
@@ -24,6 +31,7 @@ export interface PushRouteSurroundings {
   /** Waits for the first member set. */
   readonly whenReady: (signal: AbortSignal) => Promise<MemberSet>;
   readonly clients: PushgatewayClients;
+  readonly placement: PushPlacement;
   readonly metrics: RouterMetrics;
   readonly log: Logger;
 }
@@ -75,8 +83,15 @@ export class PushRoute {
     const key = this.#readKey(exchange, path, method !== "DELETE", () => this.#done(mode, "refused", startedAt));
     if (key === undefined) return;
     const members = this.#surroundings.members();
-    if (members === undefined) void this.#handOnWhenReady(exchange, key, mode, startedAt);
+    const gate = this.#surroundings.placement.gateOf(key);
+    if (members === undefined || gate !== undefined) void this.#handOnLater(exchange, key, mode, startedAt, gate);
     else this.#handOn(exchange, key, mode, members, startedAt);
+  }
+
+  /** Whether a push of this group is on its way to a member. */
+  isInFlight(id: GroupId): boolean {
+    for (const { key } of this.#active) if (groupIdOf(key) === id) return true;
+    return false;
   }
 
   /** Reads the grouping key, or answers as Pushgateway would. */
@@ -93,9 +108,22 @@ export class PushRoute {
     return undefined;
   }
 
-  async #handOnWhenReady(exchange: HttpExchange, key: GroupingKey, mode: PushMode, startedAt: number): Promise<void> {
+  /** Waits for the members to be known, and for a clean-up of the group to be done. */
+  async #handOnLater(
+    exchange: HttpExchange,
+    key: GroupingKey,
+    mode: PushMode,
+    startedAt: number,
+    gate: Promise<void> | undefined,
+  ): Promise<void> {
     const { whenReady, log } = this.#surroundings;
-    const members = await whenReady(AbortSignal.timeout(this.#options.requestTimeoutMs)).catch(() => undefined);
+    const timeout = AbortSignal.timeout(this.#options.requestTimeoutMs);
+    const members = await whenReady(timeout).catch(() => undefined);
+    if (gate !== undefined && !(await isOpenInTime(gate, timeout))) {
+      exchange.respondText(503, "Not now: an older copy of the group is being removed\n", ["Retry-After", "1"]);
+      this.#done(mode, "unavailable", startedAt);
+      return;
+    }
     if (members === undefined) {
       exchange.respondText(503, "Not ready: discovery has not reported any Pushgateway yet\n", ["Retry-After", "1"]);
       this.#done(mode, "unavailable", startedAt);
@@ -114,7 +142,7 @@ export class PushRoute {
       this.#redirect(exchange, key, members, startedAt);
       return;
     }
-    const owners = new PushOwners(this.#surroundings.members, key.canonicalPath);
+    const owners = new PushOwners(this.#surroundings.members, key);
     new ProxiedPush(exchange, owners, this.#proxy, startedAt).start();
   }
 
@@ -125,6 +153,7 @@ export class PushRoute {
         exchange.respondText(503, "No Pushgateway can take the push: no member takes pushes\n", ["Retry-After", "1"]);
       } else {
         exchange.respond(307, ["Location", pushUrl(owner.address, exchange.head.target)], "");
+        this.#surroundings.placement.questioned(key);
       }
       this.#done("redirect", owner === undefined ? "unavailable" : "redirected", startedAt);
     };
@@ -139,9 +168,10 @@ export class PushRoute {
   }
 
   #proxyContext(options: PushRouteOptions): ProxyContext {
-    const { log, metrics, clients } = this.#surroundings;
+    const { log, metrics, clients, placement } = this.#surroundings;
     return {
       settings: options,
+      placement,
       viaLine: `Via: 1.1 ${options.viaName}\r\n`,
       clients,
       metrics,
@@ -163,6 +193,12 @@ const INVALID_UTF8 =
 
 const LOOP_DETECTED =
   "Loop detected: this push has passed through this router before. Is the router's own address among pushgateway.servers?\n";
+
+async function isOpenInTime(gate: Promise<void>, timeout: AbortSignal): Promise<boolean> {
+  const timedOut = Promise.withResolvers<false>();
+  timeout.addEventListener("abort", () => timedOut.resolve(false), { once: true });
+  return await Promise.race([gate.then(() => true), timedOut.promise]);
+}
 
 /** Whether a Via header names this router (RFC 9110 §7.6.3). */
 function passedHere(fields: HeaderFields, viaName: string): boolean {

@@ -16,13 +16,9 @@ interface GroupCopy {
 
 /**
  * Says which copy of a group counts: the address of one of them. It is asked only where there are several, in the order of
- * addresses.
+ * addresses. Undefined: none of them, because the group was deleted or its newest copy is out of reach.
  */
-export type ChooseCopy = (id: GroupId, copies: readonly GroupCopy[]) => string;
-
-/** The newest; of equal ones the first. */
-export const chooseNewest: ChooseCopy = (_id, copies) =>
-  copies.reduce((best, copy) => (copy.pushTime > best.pushTime ? copy : best)).address;
+export type ChooseCopy = (id: GroupId, copies: readonly GroupCopy[]) => string | undefined;
 
 /** One member's metrics as text, and where the families are in it. */
 export interface MemberText {

@@ -1,0 +1,137 @@
+import type { Logger } from "../log.ts";
+import type { MemberSet } from "../membership/member-set.ts";
+import { MemberRequestError } from "../pushgateway/member-request.ts";
+import type { GroupId } from "../sharding/group-id.ts";
+import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
+import type { Directory } from "./directory.ts";
+import type { Removal, Resolution } from "./resolution.ts";
+
+export interface AdmissionContext {
+  readonly members: () => MemberSet | undefined;
+  readonly directory: Directory;
+  readonly lister: ClusterLister;
+  readonly resolution: Resolution;
+  /** When all groups were wiped while the member was out of reach, in milliseconds by this router's clock; undefined: never. */
+  readonly wipedAt: (address: string) => number | undefined;
+  readonly log: Logger;
+}
+
+/** A member that cannot be cleaned for so long is taken in as it is: pushes are worth more than a tidy ring. */
+const ADMISSION_TIMEOUT_MS = 60_000;
+/** So long a member waits for what cannot be decided yet. An audit decides it later. */
+const UNDECIDED_TIMEOUT_MS = 15_000;
+/** Before another look. What a thawed member had in its sockets is applied within this. */
+const PAUSE_MS = 1_000;
+
+/**
+ * Cleans a member before it takes pushes and is scraped: after an outage it may hold copies of groups that were pushed
+ * elsewhere or deleted meanwhile, and pushes that were given up may still be applied. Resolves when the member holds nothing
+ * stale that this router knows of, or when it cannot be cleaned, which is logged. Rejects only when aborted.
+ *
+ * Pushes that other members acknowledge meanwhile need no watching: their clean-up deletes the copy here, too.
+ */
+export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
+  const startedAt = Date.now();
+  const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS);
+  let looksLeft = isAnyDoubtful(context.directory, address) ? 2 : 1;
+  let problem: unknown = "its groups change faster than they can be cleaned";
+  while (!timeout.aborted) {
+    const outcome = await look(context, address, AbortSignal.any([signal, timeout]));
+    signal.throwIfAborted();
+    if (outcome === "clean") looksLeft--;
+    const isWaitedFor = outcome === "undecided" && Date.now() - startedAt > UNDECIDED_TIMEOUT_MS;
+    if (looksLeft === 0 || isWaitedFor) return;
+    if (typeof outcome !== "string") problem = outcome;
+    if (isRefusal(outcome)) break;
+    await Bun.sleep(PAUSE_MS);
+  }
+  signal.throwIfAborted();
+  context.log.warn("Taking in a member that could not be cleaned of stale copies", { member: address, err: problem });
+}
+
+/** Whether the member answered, but will not list its groups: asking again changes nothing. */
+function isRefusal(outcome: LookOutcome | Error): boolean {
+  return outcome instanceof MemberRequestError && outcome.kind === "status";
+}
+
+async function look(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome | Error> {
+  try {
+    return await cleanOnce(context, address, signal);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** `clean`: nothing was to be done. `undecided`: it cannot be said yet of some groups which copy counts. */
+type LookOutcome = "clean" | "cleaned" | "undecided";
+
+/** One look at the member and the others, and what follows from it. */
+async function cleanOnce(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome> {
+  const { lister, resolution, directory } = context;
+  const others = reachableBut(context.members(), address);
+  await lister.measureClocks([address, ...others], signal);
+  const startedAt = Date.now();
+  const own = await listOwn(context, address, signal);
+  if (own.size === 0) return "clean";
+  const { copies, unreadable } = await lister.find(others, (id) => own.has(id), signal);
+  const found = joinCopies(own, copies, unreadable);
+  const wiped = wipedCopies(own, address, context.wipedAt(address));
+  const { removals, undecided } = resolution.examine(found, startedAt);
+  // Copies elsewhere that turn out to be older are left to an audit: their members take pushes at the moment.
+  const here = removals.filter((removal) => removal.address === address);
+  const failed = await resolution.removeAll([...wiped, ...here], startedAt, signal);
+  for (const { id, address: other } of removals) if (other !== address) directory.seen(id, other, startedAt);
+  if (here.length + wiped.length > 0 || failed.size > 0) return "cleaned";
+  return undecided.size > 0 || unreadable.size > 0 ? "undecided" : "clean";
+}
+
+async function listOwn(
+  { lister, directory, members }: AdmissionContext,
+  address: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<GroupId, FoundCopy>> {
+  const own = new Map<GroupId, FoundCopy>();
+  const visit = (copy: FoundCopy, id: GroupId, path: string) => {
+    own.set(id, copy);
+    // At once, so that a push of the group to another member deletes the copy here.
+    if (members()?.ownerOf(path)?.address !== address) directory.seen(id, address, Date.now());
+  };
+  await lister.list(
+    address,
+    (group) => visit(lister.copyOf(address, group), group.id, group.key.canonicalPath),
+    signal,
+  );
+  return own;
+}
+
+function joinCopies(
+  own: ReadonlyMap<GroupId, FoundCopy>,
+  others: ReadonlyMap<GroupId, readonly FoundCopy[]>,
+  unreadable: ReadonlySet<string>,
+): FoundCopies {
+  const copies = new Map([...own].map(([id, copy]) => [id, [copy, ...(others.get(id) ?? [])]]));
+  return { copies, unreadable };
+}
+
+function wipedCopies(
+  own: ReadonlyMap<GroupId, FoundCopy>,
+  address: string,
+  wipedAt: number | undefined,
+): readonly Removal[] {
+  if (wipedAt === undefined) return [];
+  const before = [...own].filter(([, { pushedAt }]) => pushedAt.seconds * 1000 < wipedAt);
+  return before.map(([id]) => ({ id, address, carryTo: undefined, reason: "deleted" }));
+}
+
+function reachableBut(set: MemberSet | undefined, address: string): readonly string[] {
+  return (set?.members ?? []).flatMap((member) =>
+    member.state === "down" || member.address === address ? [] : [member.address],
+  );
+}
+
+function isAnyDoubtful(directory: Directory, address: string): boolean {
+  for (const [, { holders }] of directory.entries()) {
+    if (holders.some((holder) => holder.address === address && holder.doubtful)) return true;
+  }
+  return false;
+}

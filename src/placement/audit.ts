@@ -1,0 +1,119 @@
+import type { MemberSet } from "../membership/member-set.ts";
+import type { ListedGroup } from "../pushgateway/group-json.ts";
+import type { GroupId } from "../sharding/group-id.ts";
+import { murmur3 } from "../sharding/murmur3.ts";
+import type { ClusterLister } from "./cluster-lister.ts";
+import type { Directory } from "./directory.ts";
+import { type ExpiryRule, isExpired } from "./group-expiry.ts";
+import type { PlacementOptions, PlacementSurroundings } from "./placement-surroundings.ts";
+
+export interface AuditContext extends Pick<PlacementSurroundings, "members" | "observer"> {
+  readonly directory: Directory;
+  readonly lister: ClusterLister;
+  readonly options: () => PlacementOptions;
+}
+
+/** What one look at all members brought. */
+export interface AuditResult {
+  /** When the look began, in milliseconds by this router's clock. */
+  readonly startedAt: number;
+  /** Groups held, by member. Those that could not be listed are missing. */
+  readonly groups: ReadonlyMap<string, number>;
+  /** Groups of which several copies may be visible. */
+  readonly suspects: ReadonlySet<GroupId>;
+  /** Copies whose time to live is over. */
+  readonly expired: readonly { readonly id: GroupId; readonly address: string }[];
+}
+
+/** So long is remembered what members hold that are members no more: one that is replaced comes back under its name. */
+const LEFT_MEMBER_MEMORY_MS = 3_600_000;
+
+/** A doubt about a copy ends so long after its member is back in service. */
+const DOUBT_MS = 30_000;
+
+/**
+ * Looks at the groups of all members within reach and brings the directory up to date. Memory: what is misplaced, and for
+ * the time of the audit four bytes or so for each other group.
+ */
+export async function audit(context: AuditContext, set: MemberSet, signal: AbortSignal): Promise<AuditResult> {
+  const { lister, observer } = context;
+  const startedAt = Date.now();
+  const pass = new AuditPass(context, set, startedAt);
+  const reachable = set.members.filter(({ state }) => state !== "down").map(({ address }) => address);
+  const unreadable = await lister.listAll(reachable, (address, group) => pass.visit(address, group), signal);
+  const result = pass.finish(reachable.filter((address) => !unreadable.has(address)));
+  observer.audited((Date.now() - startedAt) / 1000, unreadable.size);
+  return result;
+}
+
+class AuditPass {
+  readonly #directory: Directory;
+  readonly #lister: ClusterLister;
+  readonly #ttl: readonly ExpiryRule[];
+  readonly #set: MemberSet;
+  readonly #startedAt: number;
+  readonly #groups = new Map<string, number>();
+  readonly #expired: { id: GroupId; address: string }[] = [];
+  /** Hashes of the groups that are where they belong. Two that share one cost a second look and nothing else. */
+  readonly #atHome = new Set<number>();
+
+  constructor({ directory, lister, options }: AuditContext, set: MemberSet, startedAt: number) {
+    this.#directory = directory;
+    this.#lister = lister;
+    this.#ttl = options().ttl;
+    this.#set = set;
+    this.#startedAt = startedAt;
+  }
+
+  visit(address: string, group: ListedGroup): void {
+    this.#groups.set(address, (this.#groups.get(address) ?? 0) + 1);
+    const { id, key } = group;
+    if (this.#set.ownerOf(key.canonicalPath)?.address === address) this.#atHome.add(murmur3(id));
+    else this.#directory.seen(id, address, this.#startedAt);
+    if (this.#ttl.length > 0 && this.#isExpired(address, group)) this.#expired.push({ id, address });
+  }
+
+  /** `listed`: the members whose groups have all been visited. */
+  finish(listed: readonly string[]): AuditResult {
+    for (const address of listed) if (!this.#groups.has(address)) this.#groups.set(address, 0);
+    const isListed = new Set(listed);
+    const suspects = new Set<GroupId>();
+    for (const [id] of this.#directory.entries()) {
+      this.#forgetAbsent(id, isListed);
+      if (this.#isSuspect(id)) suspects.add(id);
+    }
+    const groups = new Map([...this.#groups].filter(([address]) => isListed.has(address)));
+    return { startedAt: this.#startedAt, groups, suspects, expired: this.#expired };
+  }
+
+  /** A refused push counts as a sign of life, too: somebody still cares for the group. */
+  #isExpired(address: string, group: ListedGroup): boolean {
+    const last = this.#lister.localTime(address, Math.max(group.pushTime, group.pushFailureTime));
+    return isExpired(this.#ttl, group.key, last, this.#startedAt);
+  }
+
+  #forgetAbsent(id: GroupId, isListed: ReadonlySet<string>): void {
+    const isAtHome = this.#atHome.has(murmur3(id));
+    for (const { address, since, doubtful } of this.#directory.get(id)?.holders ?? []) {
+      if (doubtful && this.#isSettled(address, since)) this.#directory.undoubted(id, address);
+      const wasListed = isListed.has(address) && since < this.#startedAt && !doubtful;
+      const hasLeft = !this.#set.has(address) && since < this.#startedAt - LEFT_MEMBER_MEMORY_MS;
+      if ((wasListed && !isAtHome) || hasLeft) this.#directory.forget(id, address);
+    }
+  }
+
+  /** Whether the member has been in service for so long since the doubt arose that whatever it had in its sockets is applied. */
+  #isSettled(address: string, since: number): boolean {
+    const member = this.#set.members.find((known) => known.address === address);
+    const isInService = member?.state === "active" || member?.state === "draining";
+    return isInService && this.#startedAt - Math.max(since, member.since) > DOUBT_MS;
+  }
+
+  #isSuspect(id: GroupId): boolean {
+    const entry = this.#directory.get(id);
+    if (entry === undefined) return false;
+    const isDeleted = entry.truth !== undefined && entry.truth.address === undefined;
+    const within = entry.holders.filter(({ address }) => this.#groups.has(address)).length;
+    return isDeleted ? within > 0 : within > 1 || (within > 0 && this.#atHome.has(murmur3(id)));
+  }
+}

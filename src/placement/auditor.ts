@@ -1,0 +1,147 @@
+import type { GroupId } from "../sharding/group-id.ts";
+import { type AuditContext, type AuditResult, audit } from "./audit.ts";
+import type { CleanUp } from "./clean-up.ts";
+import type { KeyGates } from "./key-gates.ts";
+import type { Pace } from "./pace.ts";
+import type { PlacementSurroundings } from "./placement-surroundings.ts";
+import type { PushJournal } from "./push-journal.ts";
+import type { Resolution } from "./resolution.ts";
+import type { ViewHistory } from "./view-history.ts";
+
+export interface AuditorContext extends AuditContext, Pick<PlacementSurroundings, "isInFlight" | "log"> {
+  readonly history: ViewHistory;
+  readonly resolution: Resolution;
+  readonly cleanUp: CleanUp;
+  readonly gates: KeyGates;
+  readonly pace: Pace;
+  readonly journal: PushJournal;
+}
+
+/** How often the auditor looks whether anything is due. */
+const TICK_MS = 100;
+/** After a change of members, so that several changes at once are one audit. */
+const SETTLE_MS = 200;
+/** While members have just changed, the least time between two audits, and how many times what one takes. */
+const RESTLESS_INTERVAL_MS = 5_000;
+const RESTLESS_FACTOR = 20;
+/** Before a group is looked at again. */
+const FOLLOW_UP_MS = 2_000;
+/** After so many looks a group is left to the audits. */
+const MAX_FOLLOW_UPS = 20;
+/** More are left to the audits, too. */
+const MAX_QUEUED = 100_000;
+const JITTER = 0.1;
+
+/**
+ * Sees to it in the background that each group has one copy: audits all members at the start, after changes and at intervals,
+ * follows up on groups that are in question, and deletes what has expired. One thing at a time.
+ */
+export class Auditor {
+  readonly #context: AuditorContext;
+  readonly #abort = new AbortController();
+  readonly #followUps = new Map<GroupId, { readonly at: number; readonly looks: number }>();
+  #ticker: Timer | undefined;
+  #working: Promise<void> | undefined;
+  #nextAuditAt = Number.POSITIVE_INFINITY;
+  #lastAudit: AuditResult | undefined;
+
+  constructor(context: AuditorContext) {
+    this.#context = context;
+  }
+
+  /** The last audit; undefined before the first. */
+  get lastAudit(): AuditResult | undefined {
+    return this.#lastAudit;
+  }
+
+  /** Begins with an audit. */
+  start(): void {
+    this.#nextAuditAt = 0;
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#ticker);
+    this.#abort.abort(new Error("The router stops"));
+    await this.#working;
+  }
+
+  /** Members have changed: audits soon. */
+  membersChanged(): void {
+    this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + SETTLE_MS);
+  }
+
+  /** Something about the group is in question: looks at it soon. */
+  followUp(id: GroupId): void {
+    if (!this.#followUps.has(id)) this.#queue(id, 0);
+  }
+
+  #queue(id: GroupId, looks: number): void {
+    if (looks >= MAX_FOLLOW_UPS || this.#followUps.size >= MAX_QUEUED) return;
+    this.#followUps.set(id, { at: Date.now() + FOLLOW_UP_MS, looks });
+  }
+
+  #tick(): void {
+    if (this.#working !== undefined) return;
+    const now = Date.now();
+    const work = now >= this.#nextAuditAt ? this.#audit() : this.#lookAgain(now);
+    this.#working = work
+      ?.catch((error: unknown) => this.#context.log.debug("Cannot look after groups, will try again", { err: error }))
+      .finally(() => {
+        this.#working = undefined;
+      });
+  }
+
+  async #audit(): Promise<void> {
+    const set = this.#context.members();
+    if (set === undefined) return;
+    const startedAt = Date.now();
+    this.#nextAuditAt = startedAt + this.#interval(0);
+    const result = await this.#context.journal.during(async () => {
+      const found = await audit(this.#context, set, this.#abort.signal);
+      await this.#expire(found);
+      return found;
+    });
+    this.#lastAudit = result;
+    this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + this.#interval(Date.now() - startedAt));
+    await this.#resolve(result.suspects);
+  }
+
+  #interval(durationMs: number): number {
+    const usual = this.#context.options().auditIntervalMs * (1 + JITTER * (2 * Math.random() - 1));
+    if (this.#context.history.isEmpty(Date.now())) return usual;
+    return Math.min(usual, Math.max(RESTLESS_INTERVAL_MS, RESTLESS_FACTOR * durationMs));
+  }
+
+  #lookAgain(now: number): Promise<void> | undefined {
+    const due = new Set<GroupId>();
+    for (const [id, { at }] of this.#followUps) if (at <= now) due.add(id);
+    return due.size === 0 ? undefined : this.#resolve(due);
+  }
+
+  async #resolve(ids: ReadonlySet<GroupId>): Promise<void> {
+    if (ids.size === 0) return;
+    const looks = new Map([...ids].map((id) => [id, (this.#followUps.get(id)?.looks ?? 0) + 1]));
+    for (const id of ids) this.#followUps.delete(id);
+    let left = ids;
+    try {
+      left = await this.#context.resolution.resolve(ids, this.#abort.signal);
+    } finally {
+      for (const id of left) this.#queue(id, looks.get(id) ?? 1);
+    }
+  }
+
+  async #expire({ expired }: AuditResult): Promise<void> {
+    const { pace, gates, cleanUp, journal, isInFlight } = this.#context;
+    await pace.each(
+      expired,
+      ({ address }) => address,
+      this.#abort.signal,
+      async ({ id, address }) => {
+        await gates.close(id, async () => {
+          if (!isInFlight(id) && !journal.has(id)) await cleanUp.remove(id, address, "expired");
+        });
+      },
+    );
+  }
+}

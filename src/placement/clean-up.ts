@@ -1,0 +1,97 @@
+import type { Logger } from "../log.ts";
+import { type ContentFamily, encodeGroupBody } from "../pushgateway/group-contents.ts";
+import { deleteGroup, putGroup } from "../pushgateway/group-requests.ts";
+import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
+import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
+import type { ClusterLister } from "./cluster-lister.ts";
+import type { Directory } from "./directory.ts";
+import type { GroupReader } from "./group-reader.ts";
+import type { MemberClocks } from "./member-clocks.ts";
+import type { PlacementObserver, RemovalReason } from "./placement-surroundings.ts";
+
+export interface CleanUpContext {
+  readonly clients: PushgatewayClients;
+  readonly directory: Directory;
+  readonly clocks: MemberClocks;
+  readonly reader: GroupReader;
+  readonly lister: ClusterLister;
+  readonly utf8Names: () => boolean;
+  readonly observer: PlacementObserver;
+  readonly log: Logger;
+}
+
+/** When a member that was asked to delete or to take families is given up. It is asked again later. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/** The two steps that move groups: carry families over, and delete a copy. Whoever takes them sees to it that no push is between. */
+export class CleanUp {
+  readonly #context: CleanUpContext;
+
+  constructor(context: CleanUpContext) {
+    this.#context = context;
+  }
+
+  /** Deletes a copy. False: the member did not answer as it should, and may still have it. */
+  async remove(id: GroupId, address: string, reason: RemovalReason): Promise<boolean> {
+    const { clients, directory, observer, log } = this.#context;
+    const result = await deleteGroup(clients.get(address), keyOfGroupId(id), this.#requestOptions());
+    if (!result.ok) {
+      observer.cleanUpFailed();
+      log.debug("Cannot delete a copy, will try again", { member: address, err: result.detail });
+      return false;
+    }
+    directory.forget(id, address);
+    observer.copyRemoved(reason);
+    return true;
+  }
+
+  /**
+   * Gives `to` the families of the copy on `from` that it lacks or has from an earlier push. False: the copy on `from` is
+   * still needed.
+   */
+  async carry(id: GroupId, from: string, to: string): Promise<boolean> {
+    const { reader, lister, log, observer } = this.#context;
+    try {
+      const [source, target] = await Promise.all([reader.read(from, id), reader.read(to, id)]);
+      if (source === undefined) return true;
+      if (source.incomplete) {
+        log.warn("Cannot carry native histograms over, so two copies of a group stay", { from, to });
+        return false;
+      }
+      if (target !== undefined) await lister.measureClocks([from, to], AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+      const missing = source.families.filter((family) => !this.#hasNewer(target?.families ?? [], to, family, from));
+      if (missing.length > 0 && !(await this.put(id, missing, to, "POST"))) return false;
+      observer.familiesCarried(missing.length);
+      return true;
+    } catch (error) {
+      observer.cleanUpFailed();
+      log.debug("Cannot carry families over, will try again", { from, to, err: error });
+      return false;
+    }
+  }
+
+  /** Pushes families to a member. Whether it took them. */
+  async put(id: GroupId, families: readonly ContentFamily[], to: string, method: "PUT" | "POST"): Promise<boolean> {
+    const { clients, observer, log } = this.#context;
+    const body = encodeGroupBody(families);
+    const result = await putGroup(clients.get(to), keyOfGroupId(id), body, method, this.#requestOptions());
+    if (result.ok) return true;
+    observer.cleanUpFailed();
+    log.warn("Cannot carry families over, so two copies of a group stay", { to, err: result.detail });
+    return false;
+  }
+
+  #hasNewer(families: readonly ContentFamily[], at: string, { name, pushedAt }: ContentFamily, from: string): boolean {
+    const other = families.find((family) => family.name === name);
+    if (other === undefined) return false;
+    const { clocks } = this.#context;
+    const now = Date.now();
+    const here = clocks.localTime(at, other.pushedAt, now);
+    const there = clocks.localTime(from, pushedAt, now);
+    return there.seconds - here.seconds <= here.uncertainty + there.uncertainty;
+  }
+
+  #requestOptions() {
+    return { utf8Names: this.#context.utf8Names(), timeoutMs: REQUEST_TIMEOUT_MS };
+  }
+}

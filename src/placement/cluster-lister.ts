@@ -1,0 +1,143 @@
+import type { ListedGroup } from "../pushgateway/group-json.ts";
+import { listGroups } from "../pushgateway/group-listing.ts";
+import { requestMember } from "../pushgateway/member-request.ts";
+import type { GroupId } from "../sharding/group-id.ts";
+import type { LocalTime, MemberClocks } from "./member-clocks.ts";
+
+/** A copy of a group as a member lists it. */
+export interface FoundCopy {
+  readonly address: string;
+  readonly pushedAt: LocalTime;
+  /** Whether its families came by different pushes, as POSTs leave them; a PUT renews all of them. */
+  readonly isPieced: boolean;
+}
+
+/** What was found of some groups, and where nothing could be found out. */
+export interface FoundCopies {
+  readonly copies: ReadonlyMap<GroupId, readonly FoundCopy[]>;
+  /** Members whose groups could not be listed. */
+  readonly unreadable: ReadonlySet<string>;
+}
+
+export interface ClusterListerContext {
+  readonly clocks: MemberClocks;
+  /** Told of a member whose groups could not be listed. */
+  readonly onUnreadable: (address: string, error: Error) => void;
+}
+
+/** For the whole listing of one member, however many groups it has. */
+const LISTING_TIMEOUT_MS = 60_000;
+/** Without a byte of it. A Pushgateway that is busy with pushes takes its time to begin. */
+const LISTING_IDLE_TIMEOUT_MS = 10_000;
+/** At the same time: more would take the members' time from pushes, and this router's. */
+const MAX_LISTINGS = 2;
+
+const CLOCK_SAMPLES = 12;
+/** Not a divisor of a second, so that samples fall on different fractions of one. */
+const CLOCK_SAMPLE_INTERVAL_MS = 93;
+const CLOCK_TIMEOUT_MS = 1_000;
+/** What is known better than to so many seconds is good enough. */
+const CLOCK_GOAL_S = 0.1;
+
+/** Looks at which groups members hold. */
+export class ClusterLister {
+  readonly #context: ClusterListerContext;
+
+  constructor(context: ClusterListerContext) {
+    this.#context = context;
+  }
+
+  /** Calls `visit` for each group of a member. Rejects when the listing is not whole. */
+  async list(address: string, visit: (group: ListedGroup) => void, signal: AbortSignal): Promise<void> {
+    const { clock } = await listGroups(
+      address,
+      {
+        timeoutMs: LISTING_TIMEOUT_MS,
+        idleTimeoutMs: LISTING_IDLE_TIMEOUT_MS,
+        signal,
+      },
+      visit,
+    );
+    if (clock !== undefined) this.#context.clocks.add(address, clock);
+  }
+
+  /** A time that the member put down, by this router's clock. */
+  localTime(address: string, memberSeconds: number): LocalTime {
+    return this.#context.clocks.localTime(address, memberSeconds, Date.now());
+  }
+
+  copyOf(address: string, group: ListedGroup): FoundCopy {
+    return { address, pushedAt: this.localTime(address, group.pushTime), isPieced: isPieced(group) };
+  }
+
+  /** Lists several members, a few at a time. Returns those that could not be listed. */
+  async listAll(
+    addresses: readonly string[],
+    visit: (address: string, group: ListedGroup) => void,
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    const unreadable = new Set<string>();
+    const left = [...addresses];
+    const work = async () => {
+      for (let address = left.shift(); address !== undefined; address = left.shift()) {
+        const current = address;
+        try {
+          await this.list(current, (group) => visit(current, group), signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          unreadable.add(current);
+          this.#context.onUnreadable(current, error as Error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: MAX_LISTINGS }, work));
+    return unreadable;
+  }
+
+  /** Finds the copies of the groups that are wanted. The clocks of these members should have been measured. */
+  async find(
+    addresses: readonly string[],
+    wanted: (id: GroupId) => boolean,
+    signal: AbortSignal,
+  ): Promise<FoundCopies> {
+    const copies = new Map<GroupId, FoundCopy[]>();
+    const visit = (address: string, group: ListedGroup) => {
+      if (!wanted(group.id)) return;
+      const copy = this.copyOf(address, group);
+      const known = copies.get(group.id);
+      if (known === undefined) copies.set(group.id, [copy]);
+      else known.push(copy);
+    };
+    const unreadable = await this.listAll(addresses, visit, signal);
+    return { copies, unreadable };
+  }
+
+  /** Reads the clocks of these members until they are known well enough, for a second or so. Never rejects but by the signal. */
+  async measureClocks(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    await Promise.all(addresses.map((address) => this.#measureClock(address, signal)));
+  }
+
+  async #measureClock(address: string, signal: AbortSignal): Promise<void> {
+    const { clocks } = this.#context;
+    for (let i = 0; i < CLOCK_SAMPLES && clocks.uncertainty(address, Date.now()) > CLOCK_GOAL_S; i++) {
+      if (i > 0) await Bun.sleep(CLOCK_SAMPLE_INTERVAL_MS);
+      signal.throwIfAborted();
+      try {
+        const request = { method: "GET", target: "/-/healthy", timeoutMs: CLOCK_TIMEOUT_MS, signal };
+        const { clock } = await requestMember(address, request);
+        if (clock !== undefined) clocks.add(address, clock);
+      } catch {
+        signal.throwIfAborted();
+      }
+    }
+  }
+}
+
+function isPieced(group: ListedGroup): boolean {
+  let first: string | undefined;
+  for (const { time_stamp } of group.families().values()) {
+    if (first !== undefined && time_stamp !== first) return true;
+    first = time_stamp;
+  }
+  return false;
+}

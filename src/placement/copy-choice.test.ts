@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test";
+import { type ChoiceContext, chooseCopy, type SeenCopy } from "./copy-choice.ts";
+
+const NOTHING_KNOWN: ChoiceContext = { truth: undefined, truthIsOutOfReach: false, owner: "a" };
+
+function copy(address: string, seconds: number, { doubtful = false, uncertainty = 0.1 } = {}): SeenCopy {
+  return { address, pushedAt: { seconds, uncertainty }, doubtful };
+}
+
+const knows = (address: string | undefined, at: number, rest: Partial<ChoiceContext> = {}): ChoiceContext => ({
+  ...NOTHING_KNOWN,
+  truth: { address, isWhole: true, at: at * 1000 },
+  ...rest,
+});
+
+describe("chooseCopy()", () => {
+  test.each<[string, readonly SeenCopy[], ChoiceContext, string | undefined, readonly string[], string]>([
+    ["one copy", [copy("b", 10)], NOTHING_KNOWN, "b", [], "clocks"],
+    ["the newest copy, wherever it is", [copy("a", 10), copy("b", 20)], NOTHING_KNOWN, "b", ["a"], "clocks"],
+    ["the owner's of two pushed at the same time", [copy("b", 10.1), copy("a", 10)], NOTHING_KNOWN, "a", ["b"], "tie"],
+    ["the lowest address where the owner has none", [copy("c", 10.1), copy("b", 10)], NOTHING_KNOWN, "b", ["c"], "tie"],
+    [
+      "no doubtful copy over another, however new",
+      [copy("a", 10), copy("b", 99, { doubtful: true })],
+      NOTHING_KNOWN,
+      "a",
+      ["b"],
+      "clocks",
+    ],
+    ["a doubtful copy that is the only one", [copy("b", 10, { doubtful: true })], NOTHING_KNOWN, "b", [], "clocks"],
+    [
+      "the acknowledged copy where clocks are at odds",
+      [copy("a", 10), copy("b", 9)],
+      knows("b", 12),
+      "b",
+      ["a"],
+      "known",
+    ],
+    ["a copy pushed after the acknowledgement", [copy("a", 10), copy("b", 9)], knows("b", 9.5), "a", ["b"], "clocks"],
+    ["none after a deletion", [copy("a", 10), copy("b", 9)], knows(undefined, 11), undefined, ["a", "b"], "known"],
+    ["what was pushed after a deletion", [copy("a", 12), copy("b", 9)], knows(undefined, 11), "a", ["b"], "clocks"],
+    [
+      "the newest left when the acknowledged copy is lost",
+      [copy("a", 10), copy("c", 9)],
+      knows("b", 12),
+      "a",
+      ["c"],
+      "clocks",
+    ],
+    [
+      "none when the acknowledged copy is out of reach",
+      [copy("a", 10)],
+      knows("b", 12, { truthIsOutOfReach: true }),
+      undefined,
+      ["a"],
+      "known",
+    ],
+    [
+      "no doubtful copy although it looks pushed after the acknowledgement",
+      [copy("a", 99, { doubtful: true }), copy("b", 9)],
+      knows("b", 12),
+      "b",
+      ["a"],
+      "known",
+    ],
+  ])("keeps %s", (_, copies, context, keep, stale, by) => {
+    const choice = chooseCopy(copies, context);
+    expect(choice.keep).toBe(keep);
+    expect(choice.stale.toSorted()).toEqual([...stale]);
+    expect(choice.by).toBe(by as typeof choice.by);
+  });
+
+  test("does not depend on the order of the copies", () => {
+    const copies = [copy("b", 10.05), copy("c", 10.1), copy("a", 3)];
+    const context = { ...NOTHING_KNOWN, owner: "d" };
+    const choices = [copies, copies.toReversed()].map((seen) => chooseCopy(seen, context).keep);
+    expect(choices).toEqual(["b", "b"]);
+  });
+});

@@ -1,0 +1,74 @@
+import { isDeletion, type Truth } from "./directory.ts";
+import type { LocalTime } from "./member-clocks.ts";
+
+/** A copy of a group as it was just seen on a member. */
+export interface SeenCopy {
+  readonly address: string;
+  /** Its `push_time_seconds` by this router's clock. */
+  readonly pushedAt: LocalTime;
+  readonly doubtful: boolean;
+}
+
+export interface CopyChoice {
+  /** The copy that counts; undefined when the group was deleted, or its newest copy is on a member out of reach. */
+  readonly keep: string | undefined;
+  /** Members whose copies have a newer one elsewhere, or were deleted. */
+  readonly stale: readonly string[];
+  /**
+   * - `known`: this router saw the acknowledgement that decides.
+   * - `clocks`: push times decide, and another router may know better.
+   * - `tie`: push times are closer together than the clocks are known; decided the same way by every router.
+   */
+  readonly by: "known" | "clocks" | "tie";
+}
+
+/** What is known of a group beside its copies. */
+export interface ChoiceContext {
+  readonly truth: Truth | undefined;
+  /** Whether the truth's member cannot be asked, so that its copy is not among those seen though it may exist. */
+  readonly truthIsOutOfReach: boolean;
+  readonly owner: string | undefined;
+}
+
+/**
+ * Which copy of a group counts. In this order: a copy that may hold a push which was given up never wins over one that does
+ * not; the last push that this router saw acknowledged wins over all that was not certainly pushed later; then the newest
+ * push time wins, and among equal ones the owner's, then the lowest address.
+ *
+ * Takes at least one copy, at most one a member.
+ */
+export function chooseCopy(copies: readonly SeenCopy[], context: ChoiceContext): CopyChoice {
+  const credible = copies.some(({ doubtful }) => !doubtful) ? copies.filter(({ doubtful }) => !doubtful) : copies;
+  const later = context.truth === undefined ? credible : credible.filter((copy) => isAfter(copy, context.truth));
+  const ofTruth = credible.find(({ address }) => address === context.truth?.address);
+  const isTruthThere = ofTruth !== undefined || context.truthIsOutOfReach || isDeletion(context.truth);
+  if (context.truth !== undefined && isTruthThere && later.length === 0) {
+    return { keep: ofTruth?.address, stale: addressesBut(copies, ofTruth?.address), by: "known" };
+  }
+  return chooseByTime(copies, later.length > 0 ? later : credible, context.owner);
+}
+
+function chooseByTime(
+  copies: readonly SeenCopy[],
+  candidates: readonly SeenCopy[],
+  owner: string | undefined,
+): CopyChoice {
+  const newest = candidates.reduce((best, copy) => (copy.pushedAt.seconds > best.pushedAt.seconds ? copy : best));
+  const equals = candidates.filter((copy) => !isBefore(copy, newest));
+  const preferred = equals.find(({ address }) => address === owner)?.address;
+  const keep = preferred ?? equals.map(({ address }) => address).sort()[0];
+  return { keep, stale: addressesBut(copies, keep), by: equals.length > 1 ? "tie" : "clocks" };
+}
+
+/** Whether the copy was pushed after the acknowledgement for certain, so by somebody else. */
+function isAfter({ pushedAt }: SeenCopy, truth: Truth | undefined): boolean {
+  return truth !== undefined && pushedAt.seconds - pushedAt.uncertainty > truth.at / 1000;
+}
+
+function isBefore(copy: SeenCopy, other: SeenCopy): boolean {
+  return other.pushedAt.seconds - copy.pushedAt.seconds > copy.pushedAt.uncertainty + other.pushedAt.uncertainty;
+}
+
+function addressesBut(copies: readonly SeenCopy[], kept: string | undefined): readonly string[] {
+  return copies.flatMap(({ address }) => (address === kept ? [] : [address]));
+}

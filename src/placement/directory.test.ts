@@ -1,0 +1,70 @@
+import { describe, expect, test } from "bun:test";
+import { Directory } from "./directory.ts";
+
+const ID = "job";
+
+function holders(directory: Directory): readonly string[] {
+  return (directory.get(ID)?.holders ?? []).map(({ address, doubtful }) => (doubtful ? `${address}?` : address)).sort();
+}
+
+describe("Directory", () => {
+  test("knows who held a group before the member that acknowledged it", () => {
+    const directory = new Directory();
+    directory.seen(ID, "a", 1);
+    directory.acknowledged(ID, { address: "b", isWhole: true, at: 2 }, ["c"]);
+    expect(holders(directory)).toEqual(["a", "b", "c"]);
+    expect(directory.get(ID)?.truth).toEqual({ address: "b", isWhole: true, at: 2 });
+  });
+
+  test("ends the doubt about a member that acknowledges, and about no other", () => {
+    const directory = new Directory();
+    directory.doubted(ID, "a", 1);
+    directory.doubted(ID, "b", 1);
+    directory.acknowledged(ID, { address: "b", isWhole: true, at: 2 }, ["a"]);
+    expect(holders(directory)).toEqual(["a?", "b"]);
+  });
+
+  test("keeps a doubt when the copy is seen", () => {
+    const directory = new Directory();
+    directory.doubted(ID, "a", 1);
+    directory.seen(ID, "a", 2);
+    expect(holders(directory)).toEqual(["a?"]);
+  });
+
+  test("forgets a group that is at its owner only", () => {
+    const directory = new Directory();
+    directory.acknowledged(ID, { address: "a", isWhole: true, at: 1 }, ["b"]);
+    directory.dropIfAtHome(ID, "a");
+    expect(directory.size).toBe(1);
+    directory.forget(ID, "b");
+    directory.dropIfAtHome(ID, "a");
+    expect(directory.size).toBe(0);
+  });
+
+  test("keeps a deletion until nobody can hold a copy, be it the owner", () => {
+    const directory = new Directory();
+    directory.deleted(ID, 1, ["a"]);
+    directory.dropIfAtHome(ID, "a");
+    expect(directory.get(ID)?.truth?.address).toBeUndefined();
+    expect(holders(directory)).toEqual(["a"]);
+    directory.forget(ID, "a");
+    expect(directory.size).toBe(0);
+  });
+
+  test("keeps nothing of a deletion that reached everybody", () => {
+    const directory = new Directory();
+    directory.seen(ID, "a", 1);
+    directory.deleted(ID, 2, []);
+    directory.forget(ID, "a");
+    expect(directory.size).toBe(0);
+  });
+
+  test("takes no more than it has room for, and counts what it left out", () => {
+    const directory = new Directory(1);
+    directory.seen("one", "a", 1);
+    directory.seen("two", "a", 1);
+    directory.seen("one", "b", 1);
+    expect(directory.size).toBe(1);
+    expect(directory.overflowed).toBe(1);
+  });
+});

@@ -1,0 +1,147 @@
+import type { GroupId } from "../sharding/group-id.ts";
+
+/** Where the last push or deletion of a group went that this router saw acknowledged. */
+export interface Truth {
+  /** The member that has it; undefined when the group was deleted. */
+  readonly address: string | undefined;
+  /**
+   * Whether it holds all of the group, as after a PUT. After a POST elsewhere than before, families may be missing there that
+   * only an older copy has.
+   */
+  readonly isWhole: boolean;
+  /** When the answer came, in milliseconds by this router's clock. */
+  readonly at: number;
+}
+
+/** A member that holds a copy of a group, or may hold one. */
+export interface Holder {
+  readonly address: string;
+  /**
+   * Whether a push to it was given up after its bytes were sent. The member may apply that push at any time, so its copy
+   * can be older than its `push_time_seconds` says.
+   */
+  readonly doubtful: boolean;
+  /** When this was learnt, in milliseconds by this router's clock. */
+  readonly since: number;
+}
+
+/** What this router knows of one group that is, or may be, elsewhere than at its owner. */
+export interface DirectoryEntry {
+  readonly truth: Truth | undefined;
+  /** Each member once; the one of `truth` is among them. */
+  readonly holders: readonly Holder[];
+}
+
+/** More are not remembered, so that they cannot take all memory: about 350 bytes each. Audits find what is forgotten so. */
+const MAX_ENTRIES = 500_000;
+
+/**
+ * The groups that have, or may have, copies on members that do not own them. Groups that are where they belong are not in
+ * it, so that it is empty in a cluster at rest. It holds knowledge, and does nothing by itself.
+ */
+export class Directory {
+  readonly #entries = new Map<GroupId, DirectoryEntry>();
+  readonly #maxEntries: number;
+  #overflowed = 0;
+
+  constructor(maxEntries: number = MAX_ENTRIES) {
+    this.#maxEntries = maxEntries;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** How often a group was not taken in for lack of room. */
+  get overflowed(): number {
+    return this.#overflowed;
+  }
+
+  get(id: GroupId): DirectoryEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  entries(): Iterable<[GroupId, DirectoryEntry]> {
+    return this.#entries.entries();
+  }
+
+  /** A push was acknowledged by the member; `others` hold, or may hold, older copies. Ends a doubt about the member. */
+  acknowledged(id: GroupId, truth: Truth & { readonly address: string }, others: Iterable<string>): void {
+    this.#settle(id, truth, [{ address: truth.address, doubtful: false, since: truth.at }], others);
+  }
+
+  /** The group was deleted; `others` could not be told and may still hold copies. Nothing is kept when there are none. */
+  deleted(id: GroupId, at: number, others: Iterable<string>): void {
+    const doubtful = (this.#entries.get(id)?.holders ?? []).filter((holder) => holder.doubtful);
+    this.#entries.delete(id);
+    this.#settle(id, { address: undefined, isWhole: true, at }, doubtful, others);
+  }
+
+  /** The member was seen to hold a copy. */
+  seen(id: GroupId, address: string, now: number): void {
+    const entry = this.#entries.get(id);
+    const known = entry?.holders.find((holder) => holder.address === address);
+    const holder = { address, doubtful: known?.doubtful ?? false, since: now };
+    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], holder));
+  }
+
+  /** A push to the member was given up after its bytes were sent. */
+  doubted(id: GroupId, address: string, now: number): void {
+    const entry = this.#entries.get(id);
+    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], { address, doubtful: true, since: now }));
+  }
+
+  /** The member holds no copy, or what was doubtful about it is settled and it is where the group belongs. */
+  forget(id: GroupId, address: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    const holders = entry.holders.filter((holder) => holder.address !== address);
+    if (holders.length === 0) this.#entries.delete(id);
+    else this.#entries.set(id, { ...entry, holders });
+  }
+
+  /** What was doubtful about the member's copy has come to nothing. */
+  undoubted(id: GroupId, address: string): void {
+    const entry = this.#entries.get(id);
+    const holder = entry?.holders.find((known) => known.address === address);
+    if (entry === undefined || holder === undefined || !holder.doubtful) return;
+    this.#entries.set(id, { ...entry, holders: replaceHolder(entry.holders, { ...holder, doubtful: false }) });
+  }
+
+  /** Forgets the group if it was not deleted, no other member than its owner holds it, and nothing about that is doubtful. */
+  dropIfAtHome(id: GroupId, owner: string | undefined): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || isDeletion(entry.truth)) return;
+    if (entry.holders.every(({ address, doubtful }) => address === owner && !doubtful)) this.#entries.delete(id);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  #settle(id: GroupId, truth: Truth, kept: readonly Holder[], others: Iterable<string>): void {
+    let holders = kept;
+    const known = this.#entries.get(id)?.holders ?? [];
+    for (const holder of known) if (holder.address !== truth.address) holders = replaceHolder(holders, holder);
+    for (const address of others) {
+      if (!holders.some((holder) => holder.address === address)) {
+        holders = [...holders, { address, doubtful: false, since: truth.at }];
+      }
+    }
+    if (holders.length > 0) this.#put(id, truth, holders);
+  }
+
+  #put(id: GroupId, truth: Truth | undefined, holders: readonly Holder[]): void {
+    if (this.#entries.size >= this.#maxEntries && !this.#entries.has(id)) this.#overflowed++;
+    else this.#entries.set(id, { truth, holders });
+  }
+}
+
+/** Whether the group was deleted, so that every copy of it has to go. */
+export function isDeletion(truth: Truth | undefined): boolean {
+  return truth !== undefined && truth.address === undefined;
+}
+
+function replaceHolder(holders: readonly Holder[], holder: Holder): readonly Holder[] {
+  return [...holders.filter(({ address }) => address !== holder.address), holder];
+}

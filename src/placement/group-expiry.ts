@@ -1,0 +1,22 @@
+import type { GroupingKey } from "../sharding/grouping-key.ts";
+
+/** Groups that match are deleted when they have not been pushed for longer than `afterMs`. */
+export interface ExpiryRule {
+  readonly matches: (key: GroupingKey) => boolean;
+  readonly afterMs: number;
+}
+
+/**
+ * Whether the group's time is over by the first rule that it matches. `pushedAt`: when it was last pushed to, accepted or not,
+ * in seconds by this router's clock; the uncertainty of that counts in the group's favour.
+ */
+export function isExpired(
+  rules: readonly ExpiryRule[],
+  key: GroupingKey,
+  pushedAt: { readonly seconds: number; readonly uncertainty: number },
+  now: number,
+): boolean {
+  if (rules.length === 0) return false;
+  const rule = rules.find(({ matches }) => matches(key));
+  return rule !== undefined && now - (pushedAt.seconds + pushedAt.uncertainty) * 1000 > rule.afterMs;
+}

@@ -1,0 +1,215 @@
+import type { MemberSet } from "../membership/member-set.ts";
+import { type GroupId, groupIdOf, keyOfGroupId } from "../sharding/group-id.ts";
+import type { GroupingKey } from "../sharding/grouping-key.ts";
+import { admit } from "./admission.ts";
+import { Auditor } from "./auditor.ts";
+import { CleanUp } from "./clean-up.ts";
+import { ClusterLister } from "./cluster-lister.ts";
+import { chooseCopy } from "./copy-choice.ts";
+import { Directory } from "./directory.ts";
+import { type EvacuationResult, evacuate } from "./evacuation.ts";
+import { ownerOf } from "./group-owner.ts";
+import { GroupReader } from "./group-reader.ts";
+import { KeyGates } from "./key-gates.ts";
+import { MemberClocks } from "./member-clocks.ts";
+import { Pace } from "./pace.ts";
+import type { PlacementOptions, PlacementSurroundings } from "./placement-surroundings.ts";
+import { PushCleanUp } from "./push-clean-up.ts";
+import { PushJournal } from "./push-journal.ts";
+import { Resolution } from "./resolution.ts";
+import { ViewHistory } from "./view-history.ts";
+
+/** Routers hear of a change within so long of each other, and redirected clients have arrived. */
+const VIEW_MEMORY_MS = 60_000;
+
+/**
+ * Where copies of groups are, and where they should be. Three things hold: at most one copy of a group is visible once the members
+ * it lives on are within reach; the newest copy is never deleted; and nothing is moved by guesswork.
+ */
+export class Placement {
+  readonly #surroundings: PlacementSurroundings;
+  readonly #directory = new Directory();
+  readonly #clocks = new MemberClocks();
+  readonly #history = new ViewHistory(VIEW_MEMORY_MS);
+  readonly #gates = new KeyGates();
+  readonly #journal = new PushJournal();
+  readonly #wiped = new Map<string, number>();
+  readonly #stopped = new AbortController();
+  readonly #lister: ClusterLister;
+  readonly #reader: GroupReader;
+  readonly #cleanUp: CleanUp;
+  readonly #pace: Pace;
+  readonly #resolution: Resolution;
+  readonly #auditor: Auditor;
+  readonly #pushCleanUp: PushCleanUp;
+  #options: PlacementOptions;
+  #changedAt = 0;
+
+  constructor(options: PlacementOptions, surroundings: PlacementSurroundings) {
+    this.#options = options;
+    this.#surroundings = surroundings;
+    const { log } = surroundings;
+    const utf8Names = () => this.#options.utf8Names;
+    this.#reader = new GroupReader();
+    this.#pace = new Pace(() => this.#options.cleanUpRate);
+    this.#lister = new ClusterLister({
+      clocks: this.#clocks,
+      onUnreadable: (member, err) => log.debug("Cannot list the groups of a member, will try again", { member, err }),
+    });
+    const parts = {
+      ...surroundings,
+      directory: this.#directory,
+      clocks: this.#clocks,
+      history: this.#history,
+      gates: this.#gates,
+      journal: this.#journal,
+      lister: this.#lister,
+      reader: this.#reader,
+      pace: this.#pace,
+      utf8Names,
+      options: () => this.#options,
+    };
+    this.#cleanUp = new CleanUp(parts);
+    this.#resolution = new Resolution({ ...parts, cleanUp: this.#cleanUp });
+    this.#auditor = new Auditor({ ...parts, cleanUp: this.#cleanUp, resolution: this.#resolution });
+    this.#pushCleanUp = new PushCleanUp({
+      ...parts,
+      cleanUp: this.#cleanUp,
+      isDirectoryComplete: () => (this.#auditor.lastAudit?.startedAt ?? 0) > this.#changedAt,
+      onLeft: (id) => this.#auditor.followUp(id),
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error("The router stops"));
+    await this.#auditor.stop();
+  }
+
+  /** Uses other options from the next step on. */
+  reconfigure(options: PlacementOptions): void {
+    this.#options = options;
+  }
+
+  /** Begins to look after groups with the first member set. */
+  membersChanged(next: MemberSet, previous: MemberSet | undefined): void {
+    this.#changedAt = Date.now();
+    if (previous === undefined) this.#auditor.start();
+    else this.#history.add(previous, this.#changedAt);
+    this.#clocks.retain(new Set(next.members.map(({ address }) => address)));
+    this.#auditor.membersChanged();
+  }
+
+  /** A push of the group has to wait until this resolves; undefined: it can go ahead. */
+  gateOf(key: GroupingKey): Promise<void> | undefined {
+    return this.#gates.isAnyClosed ? this.#gates.whenOpen(groupIdOf(key)) : undefined;
+  }
+
+  /** A member answered 2xx to a push. Resolves when its client can be told; undefined: at once. Never rejects. */
+  acknowledged(key: GroupingKey, method: string, address: string): Promise<void> | undefined {
+    if (this.#journal.isOpen) this.#journal.note(groupIdOf(key));
+    return this.#pushCleanUp.acknowledged(key, method, address);
+  }
+
+  /** A push to the member was given up after its bytes were sent: the member may apply it at any time. */
+  doubted(key: GroupingKey, address: string): void {
+    this.#directory.doubted(groupIdOf(key), address, Date.now());
+  }
+
+  /**
+   * What became of a push to the group is not known, or it was rejected, which leaves an empty group: if copies may be elsewhere,
+   * they are looked at soon.
+   */
+  questioned(key: GroupingKey): void {
+    const set = this.#surroundings.members();
+    if (set === undefined || this.#pushCleanUp.isQuiet(set)) return;
+    this.#auditor.followUp(groupIdOf(key));
+  }
+
+  /** Cleans a member before it takes pushes. Rejects only when aborted. */
+  async admit(address: string, signal: AbortSignal): Promise<void> {
+    await admit(
+      {
+        ...this.#surroundings,
+        directory: this.#directory,
+        lister: this.#lister,
+        resolution: this.#resolution,
+        wipedAt: (member) => this.#wiped.get(member),
+      },
+      address,
+      AbortSignal.any([signal, this.#stopped.signal]),
+    );
+    this.#wiped.delete(address);
+  }
+
+  /** All groups were wiped, but on these members, which are cleaned when they return. */
+  wiped(unreachable: readonly string[]): void {
+    this.#directory.clear();
+    for (const address of unreachable) this.#wiped.set(address, Date.now());
+  }
+
+  /** Deletes groups wherever they are; where they cannot be deleted now, when that is within reach. Returns how many are gone. */
+  async deleteGroups(ids: readonly GroupId[], signal: AbortSignal): Promise<number> {
+    let gone = 0;
+    const set = this.#surroundings.members();
+    if (set === undefined) return gone;
+    const within = set.members.filter(({ state }) => state !== "down").map(({ address }) => address);
+    const steps = ids.flatMap((id) => within.map((address) => ({ id, address })));
+    const everywhere = set.members.map(({ address }) => address);
+    for (const id of ids) this.#directory.deleted(id, Date.now(), everywhere);
+    const failed = new Set<GroupId>();
+    await this.#pace.each(
+      steps,
+      ({ address }) => address,
+      signal,
+      async ({ id, address }) => {
+        if (!(await this.#gates.close(id, () => this.#cleanUp.remove(id, address, "deleted")))) failed.add(id);
+      },
+    );
+    for (const id of failed) this.#auditor.followUp(id);
+    gone = ids.length - failed.size;
+    return gone;
+  }
+
+  /** Moves the groups of a member to their owners. Rejects when the member cannot be listed. */
+  evacuate(address: string): Promise<EvacuationResult> {
+    const context = {
+      ...this.#surroundings,
+      directory: this.#directory,
+      lister: this.#lister,
+      reader: this.#reader,
+      cleanUp: this.#cleanUp,
+      gates: this.#gates,
+      pace: this.#pace,
+    };
+    return evacuate(context, address, this.#stopped.signal);
+  }
+
+  /** Of copies just seen, the member whose copy counts; undefined: none of them. */
+  chooseCopy(id: GroupId, copies: readonly { address: string; pushTime: number }[]): string | undefined {
+    const entry = this.#directory.get(id);
+    const set = this.#surroundings.members();
+    const seen = copies.map(({ address, pushTime }) => ({
+      address,
+      pushedAt: this.#lister.localTime(address, pushTime),
+      doubtful: entry?.holders.some((holder) => holder.address === address && holder.doubtful) ?? false,
+    }));
+    const truthAddress = entry?.truth?.address;
+    const truthIsOutOfReach = truthAddress !== undefined && set?.stateOf(truthAddress) === "down";
+    return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: ownerOf(set, id) }).keep;
+  }
+
+  /** Groups on the member, and those of them that belong elsewhere, as of the last audit; undefined before it. */
+  countsOf(address: string): { readonly groups: number | undefined; readonly misplaced: number } {
+    let misplaced = 0;
+    for (const [id, { holders }] of this.#directory.entries()) {
+      if (!holders.some((holder) => holder.address === address)) continue;
+      if (this.#surroundings.members()?.ownerOf(keyOfGroupId(id).canonicalPath)?.address !== address) misplaced++;
+    }
+    return { groups: this.#auditor.lastAudit?.groups.get(address), misplaced };
+  }
+
+  /** Groups that are, or may be, elsewhere than at their owner. */
+  get misplacedGroups(): number {
+    return this.#directory.size;
+  }
+}

@@ -1,0 +1,124 @@
+import type { MemberSet } from "../membership/member-set.ts";
+import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
+import type { GroupingKey } from "../sharding/grouping-key.ts";
+import type { CleanUp } from "./clean-up.ts";
+import type { Directory } from "./directory.ts";
+import { ownerOf } from "./group-owner.ts";
+import type { KeyGates } from "./key-gates.ts";
+import type { ViewHistory } from "./view-history.ts";
+
+export interface PushCleanUpContext {
+  readonly members: () => MemberSet | undefined;
+  readonly directory: Directory;
+  readonly history: ViewHistory;
+  readonly gates: KeyGates;
+  readonly cleanUp: CleanUp;
+  /** Whether an audit since the last change of members has found every misplaced copy there was. */
+  readonly isDirectoryComplete: () => boolean;
+  /** Told of a group of which a copy was left that should be gone. */
+  readonly onLeft: (id: GroupId) => void;
+}
+
+/** A client waits so long for the clean-up behind its push; a member that takes longer is cleaned behind its back. */
+const MAX_WAIT_MS = 1_000;
+
+/**
+ * Cleans up behind pushes: when a member has acknowledged one, the copies elsewhere go, and the client is answered when they are
+ * gone. A client that waits for its answers so finds one copy only, whichever routers its pushes take and whatever these
+ * believe: when it pushes again, the deletions behind its last push are done, and cannot hit what it pushes next.
+ */
+export class PushCleanUp {
+  readonly #context: PushCleanUpContext;
+
+  constructor(context: PushCleanUpContext) {
+    this.#context = context;
+  }
+
+  /** A member answered 2xx to a push. Resolves when the client can be told; undefined: at once. Never rejects. */
+  acknowledged(key: GroupingKey, method: string, address: string): Promise<void> | undefined {
+    const set = this.#context.members();
+    if (set === undefined) return undefined;
+    if (method === "DELETE") return this.#afterDeletion(key, address, set);
+    return this.isQuiet(set) ? undefined : this.#afterPush(key, method === "PUT", address, set);
+  }
+
+  /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
+  isQuiet(set: MemberSet): boolean {
+    const { directory, history } = this.#context;
+    return directory.size === 0 && !set.hasAbsentees && history.isEmpty(Date.now());
+  }
+
+  #afterPush(key: GroupingKey, isPut: boolean, address: string, set: MemberSet): Promise<void> | undefined {
+    const { directory } = this.#context;
+    const id = groupIdOf(key);
+    const entry = directory.get(id);
+    const isWhole = isPut || (entry?.truth?.address === address && entry.truth.isWhole);
+    const others = this.#others(id, key, address, set, isPut);
+    if (others.length === 0 && entry === undefined) return undefined;
+    directory.acknowledged(id, { address, isWhole, at: Date.now() }, others);
+    const within = others.filter((other) => isWithinReach(set, other));
+    const work = () => this.#clean(id, within, isWhole ? undefined : address);
+    if (within.length > 0) return this.#answerAfter(id, work);
+    directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
+    return undefined;
+  }
+
+  #afterDeletion(key: GroupingKey, address: string, set: MemberSet): Promise<void> | undefined {
+    const { directory } = this.#context;
+    const id = groupIdOf(key);
+    const others = set.members.flatMap((member) => (member.address === address ? [] : [member.address]));
+    directory.deleted(id, Date.now(), others);
+    const within = others.filter((other) => isWithinReach(set, other));
+    return within.length === 0 ? undefined : this.#answerAfter(id, () => this.#clean(id, within, undefined));
+  }
+
+  /**
+   * Members that hold, or may hold, an older copy: those known to, the owners under recent views, and those that would own the
+   * group if they were in service.
+   */
+  #others(id: GroupId, key: GroupingKey, address: string, set: MemberSet, isPut: boolean): readonly string[] {
+    const { directory, history, isDirectoryComplete } = this.#context;
+    const others = new Set<string>();
+    for (const holder of directory.get(id)?.holders ?? []) others.add(holder.address);
+    for (const absentee of set.absenteesBefore(address, key.canonicalPath)) others.add(absentee);
+    // To delete what may not be there costs little; to look for families to carry over costs a listing.
+    if (isPut || !isDirectoryComplete()) {
+      for (const owner of history.ownersOf(key.canonicalPath)) others.add(owner);
+      const owner = set.ownerOf(key.canonicalPath);
+      if (owner !== undefined) others.add(owner.address);
+    }
+    others.delete(address);
+    return [...others].filter((other) => set.has(other));
+  }
+
+  async #clean(id: GroupId, addresses: readonly string[], carryTo: string | undefined): Promise<void> {
+    const { cleanUp, directory, onLeft, members } = this.#context;
+    let isAnyLeft = carryTo !== undefined && !(await this.#carryAll(id, addresses, carryTo));
+    if (!isAnyLeft) {
+      const gone = await Promise.all(addresses.map((address) => cleanUp.remove(id, address, "moved")));
+      isAnyLeft = gone.includes(false);
+    }
+    if (isAnyLeft) onLeft(id);
+    else directory.dropIfAtHome(id, ownerOf(members(), id));
+  }
+
+  /** Whether nothing is left on these members that the other one lacks. */
+  async #carryAll(id: GroupId, addresses: readonly string[], to: string): Promise<boolean> {
+    for (const address of addresses) if (!(await this.#context.cleanUp.carry(id, address, to))) return false;
+    return true;
+  }
+
+  async #answerAfter(id: GroupId, work: () => Promise<void>): Promise<void> {
+    const done = this.#context.gates.close(id, work);
+    const waited = Promise.withResolvers<void>();
+    const timer = setTimeout(waited.resolve, MAX_WAIT_MS);
+    await Promise.race([done, waited.promise]);
+    clearTimeout(timer);
+  }
+}
+
+/** A member that looks down is cleaned when it returns, even if it takes pushes in a panic. */
+function isWithinReach(set: MemberSet, address: string): boolean {
+  const state = set.stateOf(address);
+  return state !== undefined && state !== "down";
+}

@@ -1,0 +1,205 @@
+import { describe, expect, test } from "bun:test";
+import { describeWithParts } from "../support/parts.ts";
+import type { Pushgateway } from "../support/pushgateway.ts";
+import { waitFor } from "../support/wait-for.ts";
+import { PlacementCluster } from "./placement-fixture.ts";
+
+const TEST_TIMEOUT_MS = 60_000;
+const JOBS = Array.from({ length: 40 }, (_, index) => `job_${index}`);
+const path = (job: string) => `/metrics/job/${job}`;
+
+/** The jobs whose owner is another one than before, with their owners before and after. */
+async function moved(cluster: PlacementCluster, before: ReadonlyMap<string, string>) {
+  const after = await owners(cluster);
+  return JOBS.flatMap((job) => {
+    const [from, to] = [before.get(job) as string, after.get(job) as string];
+    return from === to ? [] : [{ job, from, to }];
+  });
+}
+
+/** One copy of each, with these samples, and not on that member. */
+async function expectElsewhere(
+  cluster: PlacementCluster,
+  jobs: readonly string[],
+  { address }: Pushgateway,
+  samples: Readonly<Record<string, number>>,
+): Promise<void> {
+  for (const job of jobs) {
+    const held = await cluster.held(job);
+    expect(Object.keys(held)).not.toContain(address);
+    expect(Object.values(held)).toEqual([samples]);
+  }
+}
+
+/** Ends a member as a crash would, after it has had its time to persist. */
+async function crash(member: Pushgateway): Promise<void> {
+  await Bun.sleep(500);
+  member.kill("SIGKILL");
+  await member.halt();
+}
+
+function ownedBy({ address }: Pushgateway, before: ReadonlyMap<string, string>): readonly string[] {
+  return JOBS.filter((job) => before.get(job) === address);
+}
+
+async function owners(cluster: PlacementCluster): Promise<ReadonlyMap<string, string>> {
+  return new Map(
+    await Promise.all(JOBS.map(async (job) => [job, (await cluster.router.ownersOf(path(job))).owner] as const)),
+  );
+}
+
+await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "one copy of each group", () => {
+  describe("when a Pushgateway is added", () => {
+    test(
+      "a group stays where it is until its next push, and a PUT leaves one copy",
+      async () => {
+        await using cluster = await PlacementCluster.start(4, 3);
+        await cluster.pushAll(JOBS, "x 1\ny 1\n");
+        const before = await owners(cluster);
+        await cluster.reconfigure(4);
+        await waitFor("the new member to own groups", async () => (await moved(cluster, before)).length > 0);
+        const movedJobs = await moved(cluster, before);
+        for (const { job, from } of movedJobs) expect(await cluster.held(job)).toEqual({ [from]: { x: 1, y: 1 } });
+        for (const { job, to } of movedJobs) {
+          await cluster.push(path(job), "x 2\n");
+          // Without waiting: when the client has its answer, the old copy is gone, or its deletion is queued there.
+          await cluster.waitForHeld(job, { [to]: { x: 2 } });
+        }
+      },
+      TEST_TIMEOUT_MS,
+    );
+
+    test(
+      "a POST takes the families along that the new owner lacks",
+      async () => {
+        await using cluster = await PlacementCluster.start(4, 3);
+        await cluster.pushAll(JOBS, "x 1\n", "POST");
+        await cluster.pushAll(JOBS, "# TYPE y counter\ny 1\n", "POST");
+        const before = await owners(cluster);
+        await cluster.reconfigure(4);
+        await waitFor("the new member to own groups", async () => (await moved(cluster, before)).length > 0);
+        for (const { job, to } of await moved(cluster, before)) {
+          await cluster.push(path(job), "x 2\n", "POST");
+          await cluster.waitForHeld(job, { [to]: { x: 2, y: 1 } });
+        }
+        const metrics = await cluster.router.metrics();
+        expect(metrics.get("dynamic_sharding_families_carried_total")).toBeGreaterThan(0);
+      },
+      TEST_TIMEOUT_MS,
+    );
+  });
+
+  test(
+    "a member that drains loses its groups with their next pushes",
+    async () => {
+      await using cluster = await PlacementCluster.start(3);
+      await cluster.pushAll(JOBS, "x 1\n");
+      const before = await owners(cluster);
+      const draining = cluster.members[0] as Pushgateway;
+      const servers = cluster.members.map(({ address }) => address);
+      await cluster.reconfigure(3, { pushgateway: { servers, draining: [draining.address] } });
+      await cluster.waitForState(draining, "draining");
+      for (const { job, to } of await moved(cluster, before)) {
+        await cluster.push(path(job), "x 2\n");
+        await cluster.waitForHeld(job, { [to]: { x: 2 } });
+      }
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  describe("when a Pushgateway dies and returns with its file", () => {
+    test(
+      "what was pushed elsewhere meanwhile is gone from it before it takes pushes",
+      async () => {
+        await using cluster = await PlacementCluster.start(3);
+        await cluster.pushAll(JOBS, "x 1\ny 1\n");
+        const before = await owners(cluster);
+        const victim = cluster.members[0] as Pushgateway;
+        const own = ownedBy(victim, before);
+        const [pushed, posted, untouched] = [own.slice(0, 3), own.slice(3, 5), own.slice(5)];
+        expect(untouched.length).toBeGreaterThan(0);
+        await crash(victim);
+        await cluster.pushAll(pushed, "x 2\n");
+        await cluster.pushAll(posted, "x 2\n", "POST");
+        await victim.start();
+        await cluster.waitForState(victim, "active");
+        await expectElsewhere(cluster, pushed, victim, { x: 2 });
+        await expectElsewhere(cluster, posted, victim, { x: 2, y: 1 });
+        for (const job of untouched) expect(await cluster.held(job)).toEqual({ [victim.address]: { x: 1, y: 1 } });
+
+        await cluster.pushAll([...pushed, ...posted], "x 3\n", "POST");
+        for (const job of pushed) await cluster.waitForHeld(job, { [victim.address]: { x: 3 } });
+        for (const job of posted) await cluster.waitForHeld(job, { [victim.address]: { x: 3, y: 1 } });
+      },
+      TEST_TIMEOUT_MS,
+    );
+
+    test(
+      "a group that was deleted meanwhile does not come back",
+      async () => {
+        await using cluster = await PlacementCluster.start(3);
+        await cluster.pushAll(JOBS, "x 1\n");
+        const before = await owners(cluster);
+        const victim = cluster.members[0] as Pushgateway;
+        const own = ownedBy(victim, before);
+        await crash(victim);
+        await cluster.pushAll(own.slice(0, 4), "", "DELETE");
+        await victim.start();
+        await cluster.waitForState(victim, "active");
+        for (const job of own.slice(0, 4)) expect(await cluster.held(job)).toEqual({});
+        for (const job of own.slice(4)) expect(await cluster.held(job)).toEqual({ [victim.address]: { x: 1 } });
+      },
+      TEST_TIMEOUT_MS,
+    );
+  });
+
+  test(
+    "a push that a frozen member applies when it thaws does not outlive the one that was acknowledged",
+    async () => {
+      await using cluster = await PlacementCluster.start(3);
+      await cluster.pushAll(JOBS, "x 1\n");
+      const before = await owners(cluster);
+      const frozen = cluster.members[0] as Pushgateway;
+      const own = ownedBy(frozen, before);
+      await frozen.freeze();
+      try {
+        // Each waits at the frozen member, is given up there, and acknowledged by another one.
+        await Promise.all(own.map((job) => cluster.push(path(job), "x 2\n")));
+        await cluster.pushAll(own, "x 3\n");
+      } finally {
+        frozen.kill("SIGCONT");
+      }
+      await cluster.waitForState(frozen, "active");
+      await expectElsewhere(cluster, own, frozen, { x: 3 });
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "DELETE reaches every copy",
+    async () => {
+      await using cluster = await PlacementCluster.start(3);
+      for (const { url } of cluster.members) await fetch(`${url}/metrics/job/a`, { method: "PUT", body: "x 1\n" });
+      await cluster.push("/metrics/job/a", "", "DELETE");
+      await cluster.waitForHeld("a", {});
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "copies that nobody knows of are removed but for the newest, once other routers have had their time",
+    async () => {
+      await using cluster = await PlacementCluster.start(3);
+      const { owner, failOver } = await cluster.router.ownersOf("/metrics/job/a");
+      for (const [value, address] of [...failOver, owner].entries()) {
+        await fetch(`http://${address}/metrics/job/a`, { method: "PUT", body: `x ${value}\n` });
+        await Bun.sleep(300); // Push times that clocks of different members can tell apart.
+      }
+      // An audit comes after each change of members.
+      await cluster.reconfigure(2);
+      await cluster.reconfigure(3);
+      await cluster.waitForHeld("a", { [owner]: { x: 2 } }, 40_000);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
