@@ -43,7 +43,8 @@ async function request(
     const response = await fetch(`${routerUrl}${target}`, { method, signal, timeout: false } as RequestInit);
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    throw new Error(describeFailure(routerUrl, timeoutMs, error as NamedError), { cause: error });
+    // Without its cause, whose text is fetch's own and no help.
+    throw new Error(describeFailure(routerUrl, timeoutMs, error as NamedError));
   }
 }
 
@@ -58,7 +59,8 @@ function describeFailure(routerUrl: string, timeoutMs: number, { name, code, mes
     const remedy = "allow more with --timeout, or see its log for what keeps it";
     return `The router at ${routerUrl} has not answered within ${formatDuration(timeoutMs)}: ${remedy}`;
   }
-  const reason = code === "ConnectionRefused" ? "connection refused" : (message ?? code ?? "no connection");
+  const isRefused = code === "ECONNREFUSED" || code === "ConnectionRefused";
+  const reason = isRefused ? "connection refused" : (message ?? code ?? "no connection");
   return `Cannot reach the router at ${routerUrl}: ${reason}; start it, or name the right one with --router.url=URL`;
 }
 
