@@ -5,6 +5,8 @@ import { UnsavedChanges } from "./persistence-changes.ts";
 import { loadGroups } from "./persistence-loading.ts";
 import { PersistenceThread } from "./persistence-thread.ts";
 
+/** The longest that timers can wait; a little under 25 days. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
 const RETRY_MS = 5_000;
 
 export interface PersistenceOptions {
@@ -148,7 +150,7 @@ class FilePersistence implements Persistence {
     if (this.#closed !== undefined) return;
     const { sync, intervalMs } = this.#options;
     if (sync === "push") this.durable().catch(ignore);
-    else this.#timer ??= setTimeout(() => void this.durable().catch(ignore), intervalMs);
+    else this.#timer ??= setTimeout(() => void this.durable().catch(ignore), Math.min(intervalMs, MAX_WAIT_MS));
   }
 
   async #saveNext(): Promise<void> {
