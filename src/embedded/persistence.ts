@@ -29,7 +29,7 @@ interface PersistenceStats {
   readonly lastSave: number;
   readonly saves: number;
   readonly failures: number;
-  /** Groups that have changed since they were last saved. */
+  /** Groups that have changed since they were last saved. One that changes during a save may count twice. */
   readonly unsaved: number;
 }
 
@@ -76,6 +76,8 @@ class FilePersistence implements Persistence {
   #timer: NodeJS.Timeout | undefined;
   /** The save under way. */
   #saving: Promise<void> | undefined;
+  /** How many groups it saves. */
+  #beingSaved = 0;
   /** The save that begins after it, of all that is reported until then. */
   #next: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -95,7 +97,7 @@ class FilePersistence implements Persistence {
       lastSave: this.#lastSave,
       saves: this.#saves,
       failures: this.#failures,
-      unsaved: this.#unsaved.size,
+      unsaved: this.#unsaved.size + this.#beingSaved,
     };
   }
 
@@ -168,12 +170,15 @@ class FilePersistence implements Persistence {
 
   async #save(): Promise<void> {
     const taken = this.#unsaved.take();
+    this.#beingSaved = taken.size;
     try {
       for (const slice of taken.slices()) await this.#thread.write(slice);
     } catch (error) {
       this.#unsaved.putBack(taken);
       this.#recordFailure(error);
       throw error;
+    } finally {
+      this.#beingSaved = 0;
     }
     this.#recordSave();
   }
