@@ -152,4 +152,21 @@ await describeWithParts(["pushgateway-1.11.0"], "the embedded Pushgateway answer
   ])("PUT of %s", async (_, variant) => {
     await expectAlike("PUT", "/metrics/job/bodies", variant);
   });
+
+  test.each([
+    ["", ""],
+    ["*/*", ""],
+    ["text/plain;version=0.0.4", "gzip"],
+    ["text/plain;version=1.0.0", "gzip;q=0"],
+    ["application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "identity, gzip;q=0.5"],
+    ["application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", "gzip"],
+    ["application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5,text/plain", ""],
+    ["text/plain;q=0.5,application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", ""],
+    ["application/vnd.google.protobuf;proto=other;encoding=delimited", "br, deflate"],
+    ["text/html,text/plain;q=0.1", "*"],
+    ["nonsense;;=", "nonsense;;="],
+  ])("GET /metrics for Accept %j and Accept-Encoding %j", async (accept, encoding) => {
+    const headers = `Accept: ${accept}\r\nAccept-Encoding: ${encoding}\r\n`;
+    await expectAlike("GET", "/metrics", { headers }, false);
+  });
 });

@@ -57,7 +57,12 @@ function familiesOf(group: ApiGroup): Families {
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([name, value]) => {
       const { time_stamp: _pushTime, ...family } = value as Family & { time_stamp: string };
-      return [name, family] as const;
+      // Some list the series as they were pushed, and some sorted.
+      return [name, { ...family, metrics: family.metrics.toSorted(byText) }] as const;
     });
   return Object.fromEntries(families);
+}
+
+function byText(left: unknown, right: unknown): number {
+  return JSON.stringify(left) < JSON.stringify(right) ? -1 : 1;
 }

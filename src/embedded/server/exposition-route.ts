@@ -6,7 +6,7 @@ import type { HttpExchange } from "../../http/server-exchange.ts";
 import { exposeFamilies } from "../family-exposition.ts";
 import type { GroupStore } from "../group-store.ts";
 import { exposeText } from "../text-exposition.ts";
-import { acceptsGzip, CONTENT_TYPES, negotiateFormat } from "./media-type.ts";
+import { CONTENT_TYPES, negotiateFormat, prefersGzip } from "./media-type.ts";
 import type { Answer } from "./route.ts";
 
 /** The fastest: the network to a Prometheus is nearby more often than not, and pushes wait for the same processor. */
@@ -23,7 +23,7 @@ export function expositionRoute(store: GroupStore, own: () => readonly MetricFam
     const format = negotiateFormat(fields.get("accept"));
     const body = format === "text" ? exposeText(store, own()) : protobufOf(store, own());
     const headers = ["Content-Type", CONTENT_TYPES[format]];
-    if (acceptsGzip(fields.get("accept-encoding"))) await respondGzip(exchange, headers, body);
+    if (prefersGzip(fields.get("accept-encoding"))) await respondGzip(exchange, headers, body);
     else exchange.respond(200, headers, body);
   };
 }

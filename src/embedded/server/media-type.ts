@@ -53,10 +53,11 @@ export function negotiateFormat(accept: string | undefined): ExpositionFormat {
   return "text";
 }
 
-/** Whether an Accept-Encoding header allows gzip. */
-export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+/** Whether an Accept-Encoding header prefers gzip to no encoding. */
+export function prefersGzip(acceptEncoding: string | undefined): boolean {
   const clauses = (acceptEncoding ?? "").split(",").flatMap((clause) => parseMediaType(clause) ?? []);
-  return clauses.some((clause) => clause.type === "gzip" && qualityOf(clause) > 0);
+  const quality = (encoding: string) => clauses.filter(({ type }) => type === encoding).map(qualityOf)[0] ?? 0;
+  return quality("gzip") > 0 && quality("gzip") >= quality("identity");
 }
 
 function qualityOf({ parameters }: MediaType): number {
