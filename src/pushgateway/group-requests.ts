@@ -32,7 +32,8 @@ export interface GroupRequestOptions {
 
 /**
  * Deletes one group. It takes the way of pushes to the member, so that it shares their connections, their bounds and the eye on
- * stalls. Never rejects; a group that is not there is deleted.
+ * stalls. Never rejects; a group that is not there is deleted. A Pushgateway answers once the deletion is queued: a listing that
+ * is asked for at once may still show the group.
  */
 export function deleteGroup(
   client: PushgatewayClient,
