@@ -26,6 +26,20 @@ export function* exposeFamilies(store: GroupStore, own: readonly MetricFamily[])
   }
 }
 
+/**
+ * What one group holds, behind its two push times. Each sample has the time of the push that brought it, in milliseconds, which no
+ * exposition has.
+ */
+export function* exposeGroup(group: Group): Iterable<MetricFamily> {
+  for (const name of [PUSH_TIME, PUSH_FAILURE_TIME] as const) {
+    yield { name, help: PUSH_TIME_HELP[name], type: "gauge", metrics: [pushTimeMetric(name, group)] };
+  }
+  for (const family of group.families) {
+    const timestampMs = Math.round(family.pushedAt * 1_000);
+    yield { ...family, metrics: family.metrics.map((metric) => ({ ...metric, timestampMs })) };
+  }
+}
+
 /** The names of all that is exposed, in order. The push times are there as soon as there is a group. */
 export function exposedNames(store: GroupStore, own: readonly MetricFamily[]): readonly ByteString[] {
   const names = new Set<ByteString>(own.map(({ name }) => name));

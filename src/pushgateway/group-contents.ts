@@ -8,6 +8,7 @@ import { type ListingOptions, listGroups } from "./group-listing.ts";
 import { labelsOfJson, metricOfJson, parseTimestamp, typeOfJson } from "./json-contents.ts";
 import { type MemberAnswer, MemberRequestError, streamMember } from "./member-request.ts";
 import { type SeriesKey, seriesKeyOf } from "./series-key.ts";
+import { readSingleGroups } from "./single-groups.ts";
 import { takeTurns } from "./turns.ts";
 
 /** One family of a group, and when it was pushed. */
@@ -41,8 +42,8 @@ type KeptGroup = Pick<ListedGroup, "id" | "pushTime" | "pushFailureTime"> & {
 /**
  * Reads what groups of one member hold. Groups that are not there are missing in the result.
  *
- * What belongs to a group is told by the listing, in JSON; native histograms, exemplars and times of creation only by the exposition in
- * protobuf, where a series has the same labels. While an inconsistency keeps the member from exposing anything, the JSON has
+ * Members that speak the groups API are asked for each group. Of others, the listing tells in JSON what belongs to a group; native
+ * histograms, exemplars and times of creation are told only by the exposition in protobuf, where a series has the same labels. While an inconsistency keeps the member from exposing anything, the JSON has
  * to do. `timeoutMs` is the deadline for all of it.
  *
  * @throws MemberRequestError when the member does not answer, or has no listing.
@@ -52,16 +53,25 @@ export async function readGroups(
   ids: ReadonlySet<GroupId>,
   options: ListingOptions,
 ): Promise<ReadonlyMap<GroupId, GroupContents>> {
-  const contents = new Map<GroupId, GroupContents>();
   const deadline = performance.now() + options.timeoutMs;
   const optionsNow = () => ({ ...options, timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())) });
+  const single = await readSingleGroups(address, ids, optionsNow());
+  return single ?? (await readListedGroups(address, ids, optionsNow));
+}
+
+async function readListedGroups(
+  address: string,
+  ids: ReadonlySet<GroupId>,
+  optionsNow: () => ListingOptions,
+): Promise<ReadonlyMap<GroupId, GroupContents>> {
+  const contents = new Map<GroupId, GroupContents>();
   let wanted = ids;
   for (let attempt = 1; wanted.size > 0; attempt++) {
     const groups = await listWanted(address, wanted, optionsNow());
-    const found = await findSeries(address, groups, optionsNow());
+    const found = groups.every(isToldByJson) ? NOTHING : await findSeries(address, groups, optionsNow());
     const changed = new Set<GroupId>();
     for (const group of groups) {
-      const read = found === undefined ? readJson(group) : (join(group, found) ?? giveUp(group, attempt));
+      const read = contentsOf(group, found, attempt);
       if (read === undefined) changed.add(group.id);
       else contents.set(group.id, read);
     }
@@ -81,6 +91,19 @@ export function encodeGroupBody(families: readonly MetricFamily[]): Buffer {
   }));
   return Buffer.from(encodeDelimited(withoutTimes));
 }
+
+/** Undefined: the group was pushed to between the two answers. One that is never at rest is taken as the listing shows it. */
+function contentsOf(group: KeptGroup, found: FoundSeries | undefined, attempt: number): GroupContents | undefined {
+  if (found === undefined || isToldByJson(group)) return readJson(group);
+  return join(group, found) ?? (attempt < MAX_ATTEMPTS ? undefined : readJson(group));
+}
+
+/** Whether the JSON tells all of the group: gauges and the like have neither exemplars nor times of creation. */
+function isToldByJson({ families }: KeptGroup): boolean {
+  return [...families.values()].every(({ type }) => type === "GAUGE" || type === "UNTYPED");
+}
+
+const NOTHING: FoundSeries = new Map();
 
 async function listWanted(
   address: string,
@@ -171,11 +194,6 @@ function join(group: KeptGroup, found: FoundSeries): GroupContents | undefined {
     families.push({ name, help, type: typeOfJson(json), metrics, pushedAt: parseTimestamp(json.time_stamp) });
   }
   return { pushTime: group.pushTime, pushFailureTime: group.pushFailureTime, families, incomplete: false };
-}
-
-/** A group that is never at rest is taken as the listing has it, which shows it at one moment. */
-function giveUp(group: KeptGroup, attempt: number): GroupContents | undefined {
-  return attempt < MAX_ATTEMPTS ? undefined : readJson(group);
 }
 
 function readJson({ pushTime, pushFailureTime, families: listed }: KeptGroup): GroupContents {

@@ -3,6 +3,7 @@ import type { ResponseHead } from "../http/response-head.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import { groupPathOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
+import { groupTarget } from "./groups-api.ts";
 import type { AttemptFailure, AttemptReceiver, OutgoingRequest, PushAttempt } from "./push-attempt.ts";
 import type { PushgatewayClient } from "./pushgateway-client.ts";
 
@@ -67,7 +68,7 @@ export function deleteGroupIfNotNewer(
   pushTime: number,
   options: GroupRequestOptions,
 ): Promise<GroupRequestResult> {
-  const target = `${apiTarget(key, options)}&not_newer_than=${pushTime}`;
+  const target = `${groupTarget(key, options)}&not_newer_than=${pushTime}`;
   return new GroupRequest("DELETE", target, undefined, options).run(client);
 }
 
@@ -83,15 +84,7 @@ export function putGroupIfNotNewer(
   options: GroupRequestOptions,
 ): Promise<GroupRequestResult> {
   const query = `push_time_seconds=${times.pushTime}&push_failure_time_seconds=${times.pushFailureTime}`;
-  return new GroupRequest("PUT", `${apiTarget(key, options)}&${query}`, body, options).run(client);
-}
-
-function apiTarget(key: GroupingKey, options: GroupRequestOptions): ByteString {
-  return `/api/v1/group?path=${percentEncode(groupPathOf(key, options))}`;
-}
-
-function percentEncode(path: ByteString): ByteString {
-  return path.replaceAll(/[^A-Za-z0-9/._~-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return new GroupRequest("PUT", `${groupTarget(key, options)}&${query}`, body, options).run(client);
 }
 
 const PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";

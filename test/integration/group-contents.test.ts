@@ -9,6 +9,7 @@ import {
   readGroups,
 } from "../../src/pushgateway/group-contents.ts";
 import { groupPathOf, keyOfGroupId } from "../../src/sharding/group-id.ts";
+import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 
@@ -87,13 +88,13 @@ const RICH: readonly MetricFamily[] = [
 ];
 
 /** What a Pushgateway exposes under the names of these families. */
-async function exposed(server: Pushgateway, families: readonly MetricFamily[]): Promise<readonly MetricFamily[]> {
+async function exposed(server: Server, families: readonly MetricFamily[]): Promise<readonly MetricFamily[]> {
   const response = await fetch(`${server.url}/metrics`, { headers: { accept: `${PROTOBUF};escaping=allow-utf-8` } });
   const names = new Set(families.map(({ name }) => name));
   return parseDelimited(await response.bytes()).filter(({ name }) => names.has(name));
 }
 
-async function push(server: Pushgateway, id: string, body: string | Uint8Array): Promise<void> {
+async function push(server: Server, id: string, body: string | Uint8Array): Promise<void> {
   const headers = typeof body === "string" ? {} : { "content-type": PROTOBUF };
   const path = groupPathOf(keyOfGroupId(id), { utf8Names: true });
   const response = await fetch(server.url + path, { method: "POST", headers, body: Buffer.from(body) });
@@ -102,37 +103,42 @@ async function push(server: Pushgateway, id: string, body: string | Uint8Array):
   await response.body?.cancel();
 }
 
-async function wipe(...servers: readonly Pushgateway[]): Promise<void> {
+async function wipe(...servers: readonly Server[]): Promise<void> {
   for (const { url } of servers) await fetch(`${url}/api/v1/admin/wipe`, { method: "PUT" });
 }
 
-async function readOne(server: Pushgateway, id: string): Promise<GroupContents> {
+async function readOne(server: Server, id: string): Promise<GroupContents> {
   const contents = await readGroups(server.address, new Set([id]), OPTIONS);
   expect([...contents.keys()]).toEqual([id]);
   return contents.get(id) as GroupContents;
 }
 
+/** What of a Pushgateway is needed here. */
+type Server = Pick<Pushgateway, "address" | "url" | "stop">;
+
 const VERSIONS = ["1.5.1", "1.11.0"] as const;
+const KINDS = [...VERSIONS, "embedded"] as const;
 const PARTS = VERSIONS.map((version) => `pushgateway-${version}` as const);
 
 await describeWithParts(PARTS, "readGroups() and encodeGroupBody()", () => {
-  const servers = new Map<string, Pushgateway>();
+  const servers = new Map<string, Server>();
   beforeAll(async () => {
     for (const version of VERSIONS) {
       const flags = ["--web.enable-admin-api"];
       servers.set(`from ${version}`, await startPushgateway({ version, flags }));
       servers.set(`to ${version}`, await startPushgateway({ version, flags }));
     }
+    for (const end of ["from", "to"]) servers.set(`${end} embedded`, await LocalPushgateway.start());
   });
   afterAll(async () => {
     for (const server of servers.values()) await server.stop();
   });
 
-  const pairs = VERSIONS.flatMap((from) => VERSIONS.map((to) => [from, to] as const));
+  const pairs = KINDS.flatMap((from) => KINDS.map((to) => [from, to] as const));
 
   test.each(pairs)("carry everything in full from %s to %s", async (fromVersion, toVersion) => {
-    const from = servers.get(`from ${fromVersion}`) as Pushgateway;
-    const to = servers.get(`to ${toVersion}`) as Pushgateway;
+    const from = servers.get(`from ${fromVersion}`) as Server;
+    const to = servers.get(`to ${toVersion}`) as Server;
     await wipe(from, to);
     const id = "a/b\xffempty\xff\xffx\xff\xc3\xa9";
     await push(from, id, encodeDelimited(RICH));
@@ -145,8 +151,8 @@ await describeWithParts(PARTS, "readGroups() and encodeGroupBody()", () => {
     expect(await exposed(to, RICH)).toEqual(original as MetricFamily[]);
   });
 
-  test.each(VERSIONS)("%s: keep apart the groups of one member, whose series share names", async (version) => {
-    const server = servers.get(`from ${version}`) as Pushgateway;
+  test.each(KINDS)("%s: keep apart the groups of one member, whose series share names", async (version) => {
+    const server = servers.get(`from ${version}`) as Server;
     await wipe(server);
     await push(server, "a", 'm 1\nm{x="2"} 2\nonly_a 1\n');
     await push(server, "a\xffx\xff1", "m 3\n");
@@ -171,8 +177,8 @@ await describeWithParts(PARTS, "readGroups() and encodeGroupBody()", () => {
     });
   });
 
-  test.each(VERSIONS)("%s: a family has the time of the push that brought it", async (version) => {
-    const server = servers.get(`from ${version}`) as Pushgateway;
+  test.each(KINDS)("%s: a family has the time of the push that brought it", async (version) => {
+    const server = servers.get(`from ${version}`) as Server;
     await wipe(server);
     await push(server, "a", "first 1\n");
     await push(server, "a", "second 1\n");
@@ -183,8 +189,8 @@ await describeWithParts(PARTS, "readGroups() and encodeGroupBody()", () => {
     expect(times.get("first")).toBeGreaterThan(pushTime - 10);
   });
 
-  test.each(VERSIONS)("%s: a group that holds nothing, and one whose only push was rejected", async (version) => {
-    const server = servers.get(`from ${version}`) as Pushgateway;
+  test.each(KINDS)("%s: a group that holds nothing, and one whose only push was rejected", async (version) => {
+    const server = servers.get(`from ${version}`) as Server;
     await wipe(server);
     await push(server, "empty", "");
     await push(server, "rejected", "m 1 5\n").catch(() => {});
