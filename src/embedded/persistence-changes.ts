@@ -81,7 +81,7 @@ export class UnsavedChanges {
     const before = this.#changes.get(id);
     const isNew = change.isNew || before?.isNew === true;
     // A group that comes anew after a deletion comes last here too.
-    if (before !== undefined && before.group === undefined) this.#changes.delete(id);
+    if (change.isNew || before?.group === undefined) this.#changes.delete(id);
     this.#changes.set(id, { group: change.group, isNew });
   }
 }
