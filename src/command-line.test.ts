@@ -26,6 +26,7 @@ const PUSHGATEWAY_DEFAULTS = {
   persistenceFile: "",
   persistenceIntervalMs: 300_000,
   persistenceSync: "interval",
+  maxBodyBytes: 67_108_864,
   disableConsistencyCheck: false,
   enableUtf8Names: false,
   logLevel: "info",

@@ -1,5 +1,6 @@
 import { parseChoice } from "./choice.ts";
 import { type ListenAddress, parseListenAddress } from "./config/address.ts";
+import { parseByteSize } from "./config/byte-size.ts";
 import { parseGoDuration } from "./go-duration.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 
@@ -138,6 +139,13 @@ const PUSHGATEWAY_FLAGS = {
     "interval",
     "When a push is on disk: within the interval, or before it is answered.",
   ),
+  maxBodyBytes: {
+    name: "push.max-body-size",
+    help: "Longest body of a push, also once it is decompressed.",
+    placeholder: "64MiB",
+    defaultValue: parseByteSize("64MiB"),
+    parse: parseBodySize,
+  },
   disableConsistencyCheck: toggle({
     name: "push.disable-consistency-check",
     help: "Answer 202 to every push, and drop those that do not fit.",
@@ -195,4 +203,10 @@ function parseUrlPath(path: string): string {
 function parseUrl(url: string): string {
   if (url !== "" && !URL.canParse(url)) throw new RangeError(`expected a URL such as "http://host/path", got "${url}"`);
   return url;
+}
+
+function parseBodySize(text: string): number {
+  const bytes = parseByteSize(text);
+  if (bytes === 0) throw new RangeError(`expected a size of at least 1B, got "${text}"`);
+  return bytes;
 }

@@ -1,4 +1,5 @@
 import { formatListenAddress } from "./config/address.ts";
+import { formatByteSize } from "./config/byte-size.ts";
 import { type EmbeddedPushgateway, type PushgatewayOptions, startPushgateway } from "./embedded/pushgateway-app.ts";
 import type { PushgatewayFlags } from "./flags.ts";
 import { formatGoDuration } from "./go-duration.ts";
@@ -27,6 +28,7 @@ export function startPushgatewayCommand(
     enableAdminApi: flags.enableAdminApi,
     utf8Names: flags.enableUtf8Names,
     reportsInconsistency: !flags.disableConsistencyCheck,
+    maxBodyBytes: flags.maxBodyBytes,
     persistence: persistenceOf(flags),
     flags: statusFlags(flags),
     log,
@@ -57,6 +59,7 @@ function statusFlags(flags: PushgatewayFlags): Readonly<Record<string, string>> 
     "persistence.sync": flags.persistenceSync,
     "push.disable-consistency-check": String(flags.disableConsistencyCheck),
     "push.enable-utf8-names": String(flags.enableUtf8Names),
+    "push.max-body-size": formatByteSize(flags.maxBodyBytes),
     "web.enable-admin-api": String(flags.enableAdminApi),
     "web.enable-lifecycle": String(flags.enableLifecycle),
     "web.external-url": flags.externalUrl,

@@ -7,6 +7,7 @@ const PUSHGATEWAYS = 3;
 const LOOPBACK = "127.0.0.1";
 /** Pushgateway's own port. The next ones follow. */
 const FIRST_PORT = 9091;
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export interface QuickStartOptions extends RouterOptions {
   /** Whether the router may listen on another port when that of the configuration is taken. */
@@ -74,6 +75,7 @@ function pushgatewayOptions({ config, log, version, process }: RouterOptions, po
     enableAdminApi: true,
     utf8Names: config.pushgateway.enableUtf8Names,
     reportsInconsistency: true,
+    maxBodyBytes: MAX_BODY_BYTES,
     persistence: undefined,
     flags: { "web.listen-address": `${LOOPBACK}:${port}` },
     log,

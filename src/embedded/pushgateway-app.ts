@@ -1,5 +1,4 @@
-import { HttpServer, type HttpServerLimits } from "../http/server.ts";
-import type { HttpExchange } from "../http/server-exchange.ts";
+import { HttpServer, type HttpServerLimits, type HttpServerOptions } from "../http/server.ts";
 import type { Logger } from "../log.ts";
 import type { ProcessStats } from "../metrics.ts";
 import { GroupStore } from "./group-store.ts";
@@ -28,6 +27,8 @@ export interface PushgatewayOptions {
   readonly utf8Names: boolean;
   /** False for --push.disable-consistency-check. */
   readonly reportsInconsistency: boolean;
+  /** Longest body, before and after its Content-Encoding is taken off. Storing it may take eighty times as much memory. */
+  readonly maxBodyBytes: number;
   /** Where groups are kept over restarts; in memory only when undefined. */
   readonly persistence: Pick<PersistenceOptions, "file" | "sync" | "intervalMs"> | undefined;
   /** The command line, for `GET /api/v1/status`. */
@@ -47,14 +48,11 @@ export interface EmbeddedPushgateway {
   stop(): Promise<void>;
 }
 
-/** Longest body, before and after its Content-Encoding is taken off. */
-const MAX_BODY_BYTES = 512 * 1024 * 1024;
-/** The memory of all bodies that are being received. */
-const MAX_BODIES_BYTES = 1024 * 1024 * 1024;
+/** So many of the longest bodies can be received at the same time. */
+const MAX_LONGEST_BODIES = 4;
 
-const LIMITS: HttpServerLimits = {
+const LIMITS: Omit<HttpServerLimits, "maxBodyBytes"> = {
   maxHeaderBytes: 1024 * 1024,
-  maxBodyBytes: MAX_BODY_BYTES,
   maxConnections: 16_384,
   headerTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 30_000,
@@ -96,18 +94,20 @@ function listenWith(
   const onError = (error: unknown) => {
     log.error("Cannot answer a request; please report this", { err: error, stack: (error as Error).stack });
   };
-  const limits = { maxBodyBytes: MAX_BODY_BYTES, memory: { maxBytes: MAX_BODIES_BYTES, takenBytes: 0 } };
+  const { maxBodyBytes } = options;
+  const limits = { maxBodyBytes, memory: { maxBytes: MAX_LONGEST_BODIES * maxBodyBytes, takenBytes: 0 } };
   const durable = options.persistence?.sync === "push" ? () => (persistence as Persistence).durable() : undefined;
   const push = new PushRoute(options, { store, metrics, log, onError, limits, durable });
   const fixed = {
     ...routesOf(store, metrics, options, durable),
     ...groupsApiRoutes({ store, limits, durable, utf8Names: options.utf8Names }),
   };
-  const servers = listenEach(
-    options.listen,
-    createRequestHandler({ routePrefix, push, fixed, metrics, onError }),
+  const servers = listenEach(options.listen, {
+    limits: { ...LIMITS, maxBodyBytes },
+    handle: createRequestHandler({ routePrefix, push, fixed, metrics, onError }),
     onError,
-  );
+    onRefused: () => {},
+  });
   const address = addressOf(servers[0] as HttpServer);
   log.info("Pushgateway listening", {
     addresses: servers.map(addressOf).join(" "),
@@ -148,14 +148,11 @@ function routesOf(
 /** All addresses, or none when one cannot be bound. */
 function listenEach(
   addresses: PushgatewayOptions["listen"],
-  handle: (exchange: HttpExchange) => void,
-  onError: (error: unknown) => void,
+  options: Omit<HttpServerOptions, "hostname" | "port">,
 ): readonly HttpServer[] {
   const servers: HttpServer[] = [];
   try {
-    for (const address of addresses) {
-      servers.push(new HttpServer({ ...address, limits: LIMITS, handle, onError, onRefused: () => {} }));
-    }
+    for (const address of addresses) servers.push(new HttpServer({ ...address, ...options }));
   } catch (error) {
     for (const server of servers) void server.stop(0);
     throw error;

@@ -30,6 +30,7 @@ export class LocalPushgateway implements AsyncDisposable {
       enableAdminApi: true,
       utf8Names: false,
       reportsInconsistency: true,
+      maxBodyBytes: 64 * 1024 * 1024,
       persistence: undefined,
       flags: {},
       log: createLogger({ level: "debug", format: "logfmt", write: (line) => log.push(line) }),
