@@ -49,9 +49,10 @@ export async function admit(context: AdmissionContext, address: string, signal: 
   context.log.warn("Taking in a member that could not be cleaned of stale copies", { member: address, err: problem });
 }
 
-/** Whether the member answered, but will not list its groups: asking again changes nothing. */
+/** Whether the member answered, but not with its groups: asking again changes nothing. */
 function isRefusal(outcome: LookOutcome | Error): boolean {
-  return outcome instanceof MemberRequestError && outcome.kind === "status";
+  if (!(outcome instanceof Error)) return false;
+  return !(outcome instanceof MemberRequestError) || outcome.kind === "status" || outcome.kind === "malformed";
 }
 
 async function look(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome | Error> {
@@ -79,9 +80,9 @@ async function cleanOnce(context: AdmissionContext, address: string, signal: Abo
   const { removals, undecided } = resolution.examine(found, startedAt);
   // Copies elsewhere that turn out to be older are left to an audit: their members take pushes at the moment.
   const here = removals.filter((removal) => removal.address === address);
-  const failed = await resolution.removeAll([...wiped, ...here], startedAt, signal);
+  const { done, failed } = await resolution.removeAll([...wiped, ...here], startedAt, signal);
   for (const { id, address: other } of removals) if (other !== address) directory.seen(id, other, startedAt);
-  if (here.length + wiped.length > 0 || failed.size > 0) return "cleaned";
+  if (done > 0 || failed.size > 0) return "cleaned";
   return undecided.size > 0 || unreadable.size > 0 ? "undecided" : "clean";
 }
 

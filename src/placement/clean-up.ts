@@ -20,6 +20,9 @@ export interface CleanUpContext {
   readonly log: Logger;
 }
 
+/** `done`: the copy is not needed any more. `left`: it is, for now. `failed`: as it is, and a member did not do its part. */
+export type CarryOutcome = "done" | "left" | "failed";
+
 /** When a member that was asked to delete or to take families is given up. It is asked again later. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
@@ -46,27 +49,30 @@ export class CleanUp {
   }
 
   /**
-   * Gives `to` the families of the copy on `from` that it lacks or has from an earlier push. False: the copy on `from` is
-   * still needed.
+   * Gives `to` the families of the copy on `from` that it lacks or has from an earlier push. It must not be pushed to meanwhile: what
+   * came between the look and the step would be overwritten. `quietS`: how long nobody must have pushed to it.
    */
-  async carry(id: GroupId, from: string, to: string): Promise<boolean> {
-    const { reader, lister, log, observer } = this.#context;
+  async carry(id: GroupId, from: string, to: string, quietS: number): Promise<CarryOutcome> {
+    const { reader, lister, log, observer, clocks } = this.#context;
     try {
       const [source, target] = await Promise.all([reader.read(from, id), reader.read(to, id)]);
-      if (source === undefined) return true;
-      if (source.incomplete) {
-        log.warn("Cannot carry native histograms over, so two copies of a group stay", { from, to });
-        return false;
-      }
+      if (source === undefined) return "done";
       if (target !== undefined) await lister.measureClocks([from, to], AbortSignal.timeout(REQUEST_TIMEOUT_MS));
       const missing = source.families.filter((family) => !this.#hasNewer(target?.families ?? [], to, family, from));
-      if (missing.length > 0 && !(await this.put(id, missing, to, "POST"))) return false;
+      if (missing.length === 0) return "done";
+      const pushedAt = clocks.localTime(to, target?.pushTime ?? 0, Date.now()).seconds;
+      if (Date.now() / 1000 - pushedAt < quietS) return "left";
+      if (source.incomplete) {
+        log.warn("Cannot carry native histograms over, so two copies of a group stay", { from, to });
+        return "left";
+      }
+      if (!(await this.put(id, missing, to, "POST"))) return "failed";
       observer.familiesCarried(missing.length);
-      return true;
+      return "done";
     } catch (error) {
       observer.cleanUpFailed();
       log.debug("Cannot carry families over, will try again", { from, to, err: error });
-      return false;
+      return "failed";
     }
   }
 

@@ -70,6 +70,11 @@ describe("chooseCopy()", () => {
     expect(choice.by).toBe(by as typeof choice.by);
   });
 
+  test("keeps the newer one of two pushed at the same time where it is only shown", () => {
+    const copies = [copy("a", 10), copy("b", 10.05)];
+    expect(chooseCopy(copies, { ...NOTHING_KNOWN, isForShow: true }).keep).toBe("b");
+  });
+
   test("does not depend on the order of the copies", () => {
     const copies = [copy("b", 10.05), copy("c", 10.1), copy("a", 3)];
     const context = { ...NOTHING_KNOWN, owner: "d" };

@@ -28,6 +28,8 @@ export interface ChoiceContext {
   /** Whether the truth's member cannot be asked, so that its copy is not among those seen though it may exist. */
   readonly truthIsOutOfReach: boolean;
   readonly owner: string | undefined;
+  /** Whether it is only about what to show now: of copies pushed at the same time then simply the newer one, as far as is known. */
+  readonly isForShow?: boolean;
 }
 
 /**
@@ -45,16 +47,16 @@ export function chooseCopy(copies: readonly SeenCopy[], context: ChoiceContext):
   if (context.truth !== undefined && isTruthThere && later.length === 0) {
     return { keep: ofTruth?.address, stale: addressesBut(copies, ofTruth?.address), by: "known" };
   }
-  return chooseByTime(copies, later.length > 0 ? later : credible, context.owner);
+  return chooseByTime(copies, later.length > 0 ? later : credible, context);
 }
 
 function chooseByTime(
   copies: readonly SeenCopy[],
   candidates: readonly SeenCopy[],
-  owner: string | undefined,
+  { owner, isForShow = false }: ChoiceContext,
 ): CopyChoice {
   const newest = candidates.reduce((best, copy) => (copy.pushedAt.seconds > best.pushedAt.seconds ? copy : best));
-  const equals = candidates.filter((copy) => !isBefore(copy, newest));
+  const equals = isForShow ? [newest] : candidates.filter((copy) => !isBefore(copy, newest));
   const preferred = equals.find(({ address }) => address === owner)?.address;
   const keep = preferred ?? equals.map(({ address }) => address).sort()[0];
   return { keep, stale: addressesBut(copies, keep), by: equals.length > 1 ? "tie" : "clocks" };

@@ -8,7 +8,6 @@ import { ClusterLister } from "./cluster-lister.ts";
 import { chooseCopy } from "./copy-choice.ts";
 import { Directory } from "./directory.ts";
 import { type EvacuationResult, evacuate } from "./evacuation.ts";
-import { ownerOf } from "./group-owner.ts";
 import { GroupReader } from "./group-reader.ts";
 import { KeyGates } from "./key-gates.ts";
 import { MemberClocks } from "./member-clocks.ts";
@@ -195,7 +194,7 @@ export class Placement {
     }));
     const truthAddress = entry?.truth?.address;
     const truthIsOutOfReach = truthAddress !== undefined && set?.stateOf(truthAddress) === "down";
-    return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: ownerOf(set, id) }).keep;
+    return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: undefined, isForShow: true }).keep;
   }
 
   /** Groups on the member, and those of them that belong elsewhere, as of the last audit; undefined before it. */

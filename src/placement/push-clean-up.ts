@@ -17,10 +17,13 @@ export interface PushCleanUpContext {
   readonly isDirectoryComplete: () => boolean;
   /** Told of a group of which a copy was left that should be gone. */
   readonly onLeft: (id: GroupId) => void;
+  /** Whether a push of this group is on its way to a member, which has not answered yet. */
+  readonly isInFlight: (id: GroupId) => boolean;
 }
 
 /** A client waits so long for the clean-up behind its push; a member that takes longer is cleaned behind its back. */
 const MAX_WAIT_MS = 1_000;
+const IN_FLIGHT_POLL_MS = 5;
 
 /**
  * Cleans up behind pushes: when a member has acknowledged one, the copies elsewhere go, and the client is answered when they are
@@ -104,7 +107,12 @@ export class PushCleanUp {
 
   /** Whether nothing is left on these members that the other one lacks. */
   async #carryAll(id: GroupId, addresses: readonly string[], to: string): Promise<boolean> {
-    for (const address of addresses) if (!(await this.#context.cleanUp.carry(id, address, to))) return false;
+    const { cleanUp, isInFlight } = this.#context;
+    // Those on their way when the gate closed; what they bring must be there before anybody looks what is missing.
+    const until = performance.now() + MAX_WAIT_MS;
+    while (isInFlight(id) && performance.now() < until) await Bun.sleep(IN_FLIGHT_POLL_MS);
+    if (isInFlight(id)) return false;
+    for (const address of addresses) if ((await cleanUp.carry(id, address, to, 0)) !== "done") return false;
     return true;
   }
 

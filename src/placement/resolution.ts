@@ -1,5 +1,5 @@
 import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
-import type { CleanUp } from "./clean-up.ts";
+import type { CarryOutcome, CleanUp } from "./clean-up.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import { type CopyChoice, chooseCopy } from "./copy-choice.ts";
 import type { Directory, DirectoryEntry } from "./directory.ts";
@@ -23,6 +23,12 @@ export interface Removal {
   /** The member that gets what it lacks before; undefined: it lacks nothing. */
   readonly carryTo: string | undefined;
   readonly reason: "stale" | "deleted";
+}
+
+/** What became of removals. The others were left: their copies are still needed. */
+interface RemovalOutcomes {
+  readonly done: number;
+  readonly failed: ReadonlySet<GroupId>;
 }
 
 /** What is to be done about some groups. */
@@ -66,7 +72,7 @@ export class Resolution {
     const found = await lister.find(reachable, (id) => ids.has(id), signal);
     this.#record(ids, found, startedAt);
     const { removals, undecided } = this.examine(found, startedAt);
-    const failed = await this.removeAll(removals, startedAt, signal);
+    const { failed } = await this.removeAll(removals, startedAt, signal);
     return new Set([...undecided, ...failed]);
   }
 
@@ -83,7 +89,10 @@ export class Resolution {
     return { removals, undecided };
   }
 
-  /** Takes the copies away, unless a push of the group has come since the look. Returns the groups for which that failed. */
+  /**
+   * Takes the copies away, unless a push of the group has come since the look, or what they hold cannot be carried over while
+   * others may push. Returns the groups for which that failed.
+   */
   async removeAll(removals: readonly Removal[], lookedAt: number, signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
     const failed = new Set<GroupId>();
     await this.#context.pace.each(
@@ -142,16 +151,20 @@ export class Resolution {
     return [...set.absenteesBefore(owner ?? "", keyOfGroupId(id).canonicalPath)].includes(address);
   }
 
-  async #remove({ id, address, carryTo, reason }: Removal, lookedAt: number): Promise<boolean> {
+  async #remove({ id, address, carryTo, reason }: Removal, lookedAt: number): Promise<CarryOutcome> {
     const { gates, cleanUp, directory, isInFlight } = this.#context;
     return await gates.close(id, async () => {
       // A push that is on its way cleans up after itself, and what was seen before it no longer holds.
       const isOutdated = (directory.get(id)?.truth?.at ?? 0) > lookedAt;
-      if (isOutdated || isInFlight(id)) return false;
-      if (carryTo !== undefined && !(await cleanUp.carry(id, address, carryTo))) return false;
+      if (isOutdated || isInFlight(id)) return "failed";
+      if (carryTo !== undefined) {
+        const outcome = await cleanUp.carry(id, address, carryTo, QUIET_AT_OWNER_S);
+        // The next push finds both copies in the directory, and joins them with nobody in between.
+        if (outcome !== "done") return outcome;
+      }
       const isGone = await cleanUp.remove(id, address, reason);
       directory.dropIfAtHome(id, ownerOf(this.#context.members(), id));
-      return isGone;
+      return isGone ? "done" : "failed";
     });
   }
 

@@ -270,6 +270,11 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     return this.#owners.key;
   }
 
+  /** Whether no member has answered yet. */
+  get isUnanswered(): boolean {
+    return this.#status === 0;
+  }
+
   get method(): string {
     return this.exchange.head.method;
   }

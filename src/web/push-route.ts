@@ -88,9 +88,9 @@ export class PushRoute {
     else this.#handOn(exchange, key, mode, members, startedAt);
   }
 
-  /** Whether a push of this group is on its way to a member. */
+  /** Whether a push of this group is on its way to a member, which has not answered yet. */
   isInFlight(id: GroupId): boolean {
-    for (const { key } of this.#active) if (groupIdOf(key) === id) return true;
+    for (const push of this.#active) if (push.isUnanswered && groupIdOf(push.key) === id) return true;
     return false;
   }
 

@@ -124,7 +124,8 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "one copy o
         await victim.start();
         await cluster.waitForState(victim, "active");
         await expectElsewhere(cluster, pushed, victim, { x: 2 });
-        await expectElsewhere(cluster, posted, victim, { x: 2, y: 1 });
+        // Another router might push in between, so what a POST left behind is joined behind the next one.
+        for (const job of posted) expect((await cluster.held(job))[victim.address]).toEqual({ x: 1, y: 1 });
         for (const job of untouched) expect(await cluster.held(job)).toEqual({ [victim.address]: { x: 1, y: 1 } });
 
         await cluster.pushAll([...pushed, ...posted], "x 3\n", "POST");
