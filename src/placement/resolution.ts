@@ -91,19 +91,21 @@ export class Resolution {
 
   /**
    * Takes the copies away, unless a push of the group has come since the look, or what they hold cannot be carried over while
-   * others may push. Returns the groups for which that failed.
+   * others may push.
    */
-  async removeAll(removals: readonly Removal[], lookedAt: number, signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
-    const failed = new Set<GroupId>();
+  async removeAll(removals: readonly Removal[], lookedAt: number, signal: AbortSignal): Promise<RemovalOutcomes> {
+    const outcomes = { done: 0, failed: new Set<GroupId>() };
     await this.#context.pace.each(
       removals,
       ({ address }) => address,
       signal,
       async (removal) => {
-        if (!(await this.#remove(removal, lookedAt))) failed.add(removal.id);
+        const outcome = await this.#remove(removal, lookedAt);
+        if (outcome === "done") outcomes.done++;
+        else if (outcome === "failed") outcomes.failed.add(removal.id);
       },
     );
-    return failed;
+    return outcomes;
   }
 
   #judge(
