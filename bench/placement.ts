@@ -4,6 +4,7 @@ import { encodeGroupBody } from "../src/pushgateway/group-contents.ts";
 import { putGroup } from "../src/pushgateway/group-requests.ts";
 import { PushgatewayClient } from "../src/pushgateway/pushgateway-client.ts";
 import { groupingKeyOf } from "../src/sharding/grouping-key.ts";
+import { startPushgatewayProcess } from "../test/support/embedded-pushgateway.ts";
 import { startPushgateways } from "../test/support/pushgateway.ts";
 import { runCommand } from "../test/support/run-command.ts";
 import type { BenchContext } from "./bench-context.ts";
@@ -21,24 +22,43 @@ const HIGHEST_GROWTH_MIB = 100;
  * What it takes to look at all groups of a cluster, and to read a hundred of them in full. Most of the time is the Pushgateways',
  * which put their answers together on the same machine; the processor time is ours alone.
  */
-export async function benchPlacement({ signal, progress }: BenchContext): Promise<readonly BenchRow[]> {
-  // With the check, a push takes time in proportion to all that is stored.
+export async function benchPlacement(context: BenchContext): Promise<readonly BenchRow[]> {
+  // With the check, a push to a stock Pushgateway takes time in proportion to all that is stored.
   const flags = ["--push.disable-consistency-check", "--log.level=error"];
-  const servers = await startPushgateways(MEMBERS, { flags });
+  return [
+    ...(await benchMembers(context, "stock", () => startPushgateways(MEMBERS, { flags }))),
+    ...(await benchMembers(context, "embedded", startEmbedded)),
+  ];
+}
+
+interface Member {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+async function startEmbedded(): Promise<readonly Member[]> {
+  const members: Member[] = [];
+  for (let i = 0; i < MEMBERS; i++) members.push(await startPushgatewayProcess(["--log.level=error"]));
+  return members;
+}
+
+async function benchMembers(
+  { signal, progress }: BenchContext,
+  kind: string,
+  start: () => Promise<readonly Member[]>,
+): Promise<readonly BenchRow[]> {
+  const members = await start();
   try {
-    const addresses = servers.map(({ address }) => address);
-    progress(`placement: pushing ${GROUPS} groups`);
+    const addresses = members.map(({ url }) => new URL(url).host);
+    progress(`placement: pushing ${GROUPS} groups to ${kind} members`);
     await fill(addresses, signal);
-    progress("placement: listing");
-    const listing = await read("list", addresses);
-    progress("placement: reading");
-    const reading = await read("read", addresses);
+    progress(`placement: listing and reading groups of ${kind} members`);
     return [
-      ...rows(`placement: list ${GROUPS} groups of ${MEMBERS}`, listing),
-      ...rows("placement: read 100 groups", reading),
+      ...rows(`placement: list ${GROUPS} groups, ${MEMBERS} ${kind} members`, await read("list", addresses)),
+      ...rows(`placement: read 100 groups, ${kind} member`, await read("read", addresses)),
     ];
   } finally {
-    for (const server of servers) await server.stop();
+    for (const member of members) await member.stop();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * `bun read-groups.ts list|read ADDRESS...`: lists the groups of all members at once, or reads a hundred of the first member's in
+ * `bun read-groups.ts list|read ADDRESS...`: lists the groups of all members, two at a time as audits do, or reads a hundred of the first member's in
  * full, and prints what that took as JSON. In a process of its own, so that its memory and its turns are those of the work.
  */
 import { readGroups } from "../../src/pushgateway/group-contents.ts";
@@ -20,6 +20,7 @@ export interface ReadingCost {
 
 const OPTIONS = { timeoutMs: 120_000, idleTimeoutMs: 30_000 };
 const GROUPS_TO_READ = 100;
+const LISTINGS_AT_ONCE = 2;
 const MEMORY_INTERVAL_MS = 10;
 
 /** Watches turns and memory while the work goes on. */
@@ -54,11 +55,18 @@ async function listAll(addresses: readonly string[]): Promise<{ groups: number; 
   const visit = ({ pushTime }: { readonly pushTime: number }) => {
     newest = Math.max(newest, pushTime);
   };
-  const all = await Promise.all(addresses.map((address) => listGroups(address, OPTIONS, visit)));
-  return {
-    groups: all.reduce((sum, { groups }) => sum + groups, 0),
-    bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+  const left = [...addresses];
+  let groups = 0;
+  let bytes = 0;
+  const work = async () => {
+    for (let address = left.shift(); address !== undefined; address = left.shift()) {
+      const summary = await listGroups(address, OPTIONS, visit);
+      groups += summary.groups;
+      bytes += summary.bytes;
+    }
   };
+  await Promise.all(Array.from({ length: LISTINGS_AT_ONCE }, work));
+  return { groups, bytes };
 }
 
 async function readSome(address: string): Promise<{ groups: number; bytes: number }> {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { encodeDelimited } from "../../src/exposition/protobuf-encoder.ts";
 import type { ListedGroup } from "../../src/pushgateway/group-json.ts";
 import { type ListingSummary, listGroups } from "../../src/pushgateway/group-listing.ts";
+import { MemberRequestError } from "../../src/pushgateway/member-request.ts";
 import { groupIdOf, groupPathOf } from "../../src/sharding/group-id.ts";
 import { parsePushPath } from "../../src/sharding/grouping-key.ts";
 import { describeWithParts } from "../support/parts.ts";
@@ -121,5 +122,34 @@ await describeWithParts(["pushgateway-1.11.0"], "listGroups() of a Pushgateway w
     expect(idOf(groupPathOf(group.key, { utf8Names: true }), true)).toBe(group.id);
     expect([...group.families().keys()]).toEqual(["met.ric \xc3\xa9"]);
     expect(group.families().get("met.ric \xc3\xa9")?.metrics[0]?.labels).toMatchObject({ "la.bel": "x" });
+  });
+});
+
+await describeWithParts(["pushgateway-1.11.0"], "listGroups() of a Pushgateway in trouble", () => {
+  const LARGE = `m{x="${"x".repeat(10_000)}"} 1\n`;
+
+  /** Its listing is more than fits in the buffers of a connection. */
+  async function startLarge(): Promise<Pushgateway> {
+    const server = await startPushgateway({ flags: ["--push.disable-consistency-check"] });
+    for (let i = 0; i < 2_000; i++) await push(server, `/metrics/job/job_${i}`, LARGE);
+    return server;
+  }
+
+  test.each([
+    ["freezes", (server: Pushgateway) => server.freeze(), "timeout"],
+    ["dies", async (server: Pushgateway) => server.kill("SIGKILL"), "cut"],
+  ])("rejects when it %s within its answer", async (_how, trouble, kind) => {
+    await using server = await startLarge();
+    let visited = 0;
+    const visit = async () => {
+      if (++visited === 100) await trouble(server);
+    };
+    const options = { ...OPTIONS, idleTimeoutMs: 500 };
+    const error = await listGroups(server.address, options, visit).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(MemberRequestError);
+    expect((error as MemberRequestError).kind as string).toBe(kind);
+    expect(visited).toBeGreaterThanOrEqual(100);
+    expect(visited).toBeLessThan(2_000);
+    if (kind === "timeout") server.kill("SIGCONT");
   });
 });
