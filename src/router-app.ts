@@ -11,11 +11,14 @@ import type { PlacementOptions } from "./placement/placement-surroundings.ts";
 import type { PushgatewayClientOptions } from "./pushgateway/pushgateway-client.ts";
 import { PushgatewayClients } from "./pushgateway/pushgateway-clients.ts";
 import type { GroupingKey } from "./sharding/grouping-key.ts";
+import { ClusterListings } from "./web/cluster/cluster-listings.ts";
+import { clusterRoutes } from "./web/cluster/cluster-routes.ts";
+import type { ChooseCopy } from "./web/cluster/group-copy.ts";
 import { federateRoute } from "./web/federate/federate-route.ts";
 import { httpSdRoute } from "./web/http-sd.ts";
 import { managementRoutes } from "./web/management.ts";
 import { PushRoute, type PushRouteOptions } from "./web/push-route.ts";
-import { StatusApi } from "./web/status-api.ts";
+import { type MemberHoldings, StatusApi } from "./web/status-api.ts";
 import { createWebHandler, type Route } from "./web/web-handler.ts";
 import { WorkSlices } from "./work-slices.ts";
 
@@ -62,6 +65,8 @@ class RouterApp implements Router {
   readonly #reloader: ConfigReloader;
   readonly #server: HttpServer;
   readonly #slices = new WorkSlices();
+  readonly #listings = new ClusterListings(this.#slices);
+  readonly #stopped = new AbortController();
   #stopping: Promise<void> | undefined;
 
   static async start(options: RouterOptions): Promise<Router> {
@@ -126,7 +131,9 @@ class RouterApp implements Router {
 
   async #stopOnce(): Promise<void> {
     await this.#server.stop(this.#reloader.config.limits.requestTimeoutMs + STOP_GRACE_MS);
+    this.#stopped.abort(new Error("The router stops"));
     this.#pushRoute.close();
+    this.#listings.close();
     await this.#placement.stop();
     await this.#membership.stop();
     this.#clients.close();
@@ -148,7 +155,9 @@ class RouterApp implements Router {
 
   #createHandler() {
     const members = () => this.#membership.current;
-    const api = new StatusApi({ members, utf8Names: () => this.#reloader.config.pushgateway.enableUtf8Names });
+    const utf8Names = () => this.#reloader.config.pushgateway.enableUtf8Names;
+    const choose: ChooseCopy = (id, copies) => this.#placement.chooseCopy(id, copies);
+    const api = new StatusApi({ members, utf8Names, holdings: this.#memberHoldings() });
     const reload = async () => {
       const result = await this.reload();
       return result.ok ? undefined : result.error;
@@ -168,7 +177,7 @@ class RouterApp implements Router {
         "/federate": {
           GET: federateRoute({
             members,
-            choose: (id, copies) => this.#placement.chooseCopy(id, copies),
+            choose,
             slices: this.#slices,
             observer: this.#metrics,
             log: this.#options.log,
@@ -177,10 +186,34 @@ class RouterApp implements Router {
         "/sd/pushgateways": { GET: httpSdRoute(members) },
         "/api/v1/members": { GET: api.members },
         "/api/v1/owner": { GET: api.owner },
+        ...clusterRoutes({
+          members,
+          utf8Names,
+          listings: this.#listings,
+          choose,
+          isDoubtful: (id, address) => this.#placement.isDoubtful(id, address),
+          slices: this.#slices,
+          router: { version: this.#options.version, startTimeSeconds: this.#options.process.startTimeSeconds },
+          deleteGroups: (ids) => this.#placement.deleteGroups(ids, this.#stopped.signal),
+          evacuate: (address) => this.#placement.evacuate(address),
+          onWiped: (time, unreachable) => this.#placement.wiped(unreachable, time),
+          log: this.#options.log,
+        }),
       },
       metrics: this.#metrics,
       onError: (error) => this.#options.log.error("Cannot answer a request; please report this", { err: error }),
     });
+  }
+
+  /** Of the last audit, or of a listing that somebody asked for, where none has been yet. */
+  #memberHoldings(): MemberHoldings {
+    return {
+      groups: (address) => this.#placement.countsOf(address).groups ?? this.#listings.held(address),
+      misplaced: (address) => {
+        const { groups, misplaced } = this.#placement.countsOf(address);
+        return groups === undefined ? undefined : misplaced;
+      },
+    };
   }
 
   #onMembersChanged(next: MemberSet, previous: MemberSet | undefined): void {

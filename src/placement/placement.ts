@@ -140,17 +140,16 @@ export class Placement {
     this.#wiped.delete(address);
   }
 
-  /** All groups were wiped, but on these members, which are cleaned when they return. */
-  wiped(unreachable: readonly string[]): void {
+  /** All groups were wiped at that time, but on these members, which are cleaned when they return. */
+  wiped(unreachable: readonly string[], at: number): void {
     this.#directory.clear();
-    for (const address of unreachable) this.#wiped.set(address, Date.now());
+    for (const address of unreachable) this.#wiped.set(address, at);
   }
 
-  /** Deletes groups wherever they are; where they cannot be deleted now, when that is within reach. Returns how many are gone. */
-  async deleteGroups(ids: readonly GroupId[], signal: AbortSignal): Promise<number> {
-    let gone = 0;
+  /** Deletes groups wherever they are; where they cannot be deleted now, when that is within reach. Returns those of the latter. */
+  async deleteGroups(ids: readonly GroupId[], signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
     const set = this.#surroundings.members();
-    if (set === undefined) return gone;
+    if (set === undefined) return new Set(ids);
     const within = set.members.filter(({ state }) => state !== "down").map(({ address }) => address);
     const steps = ids.flatMap((id) => within.map((address) => ({ id, address })));
     const everywhere = set.members.map(({ address }) => address);
@@ -165,8 +164,7 @@ export class Placement {
       },
     );
     for (const id of failed) this.#auditor.followUp(id);
-    gone = ids.length - failed.size;
-    return gone;
+    return failed;
   }
 
   /** Moves the groups of a member to their owners. Rejects when the member cannot be listed. */
@@ -190,11 +188,16 @@ export class Placement {
     const seen = copies.map(({ address, pushTime }) => ({
       address,
       pushedAt: this.#lister.localTime(address, pushTime),
-      doubtful: entry?.holders.some((holder) => holder.address === address && holder.doubtful) ?? false,
+      doubtful: this.isDoubtful(id, address),
     }));
     const truthAddress = entry?.truth?.address;
     const truthIsOutOfReach = truthAddress !== undefined && set?.stateOf(truthAddress) === "down";
     return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: undefined, isForShow: true }).keep;
+  }
+
+  /** Whether the member's copy may come from a push that was given up. */
+  isDoubtful(id: GroupId, address: string): boolean {
+    return this.#directory.get(id)?.holders.some((holder) => holder.address === address && holder.doubtful) ?? false;
   }
 
   /** Groups on the member, and those of them that belong elsewhere, as of the last audit; undefined before it. */

@@ -1,12 +1,22 @@
 import type { HttpExchange } from "../http/server-exchange.ts";
 import type { MemberSet } from "../membership/member-set.ts";
 import { type GroupingKey, isPushPath, PushPathError, parsePushPath } from "../sharding/grouping-key.ts";
+import { ApiError, labelsOf, NOT_READY, RETRY_SOON, respondData, respondError, text } from "./json-answer.ts";
 import { pushUrl } from "./redirect.ts";
 import type { Route } from "./web-handler.ts";
 
 export interface StatusApiOptions {
   readonly members: () => MemberSet | undefined;
   readonly utf8Names: () => boolean;
+  readonly holdings: MemberHoldings;
+}
+
+/** What is known of the groups on members; undefined where nothing is. */
+export interface MemberHoldings {
+  /** How many groups a member held when somebody looked last. */
+  readonly groups: (address: string) => number | undefined;
+  /** How many of them belong to others: what a drain still waits for. */
+  readonly misplaced: (address: string) => number | undefined;
 }
 
 /**
@@ -22,9 +32,10 @@ export class StatusApi {
 
   /** GET /api/v1/members */
   readonly members: Route = (exchange) => {
+    const { holdings } = this.#options;
     const set = this.#options.members();
     if (set === undefined) {
-      respondError(exchange, 503, "unavailable", NOT_READY);
+      respondError(exchange, new ApiError(503, NOT_READY));
       return;
     }
     respondData(exchange, {
@@ -34,6 +45,8 @@ export class StatusApi {
         since: new Date(member.since).toISOString(),
         reason: member.reason,
         takes_pushes: set.takesPushes(index),
+        groups: holdings.groups(member.address) ?? null,
+        misplaced: holdings.misplaced(member.address) ?? null,
       })),
       panic: set.panic,
       ring_fingerprint: set.fingerprint,
@@ -44,12 +57,13 @@ export class StatusApi {
   readonly owner: Route = (exchange, query) => {
     const path = pathParameter(query);
     if (path === undefined || !isPushPath(path)) {
-      respondError(exchange, 400, "bad_data", "Want ?path=/metrics/job/<job>[/<label>/<value>…], percent-encoded");
+      const problem = "Want ?path=/metrics/job/<job>[/<label>/<value>…], percent-encoded";
+      respondError(exchange, new ApiError(400, problem));
       return;
     }
     const found = this.#lookUp(path);
     if ("problem" in found) {
-      respondError(exchange, found.status, found.status === 503 ? "unavailable" : "bad_data", found.problem);
+      respondError(exchange, new ApiError(found.status, found.problem));
       return;
     }
     const { key, set } = found;
@@ -58,10 +72,7 @@ export class StatusApi {
       owner: owner?.address ?? null,
       fail_over: next.map(({ address }) => address),
       canonical_path: text(key.canonicalPath),
-      grouping_key: Object.fromEntries([
-        ["job", text(key.job)],
-        ...key.labels.map(({ name, value }) => [text(name), text(value)]),
-      ]),
+      grouping_key: labelsOf(key),
     });
   };
 
@@ -93,10 +104,7 @@ export class StatusApi {
 /** The group that a path names and the members at the moment, or why it cannot be told, and the status to say so with. */
 type Finding =
   | { readonly key: GroupingKey; readonly set: MemberSet }
-  | { readonly status: number; readonly problem: string };
-
-const RETRY_SOON = ["Retry-After", "1"];
-const NOT_READY = "Not ready: discovery has not reported any Pushgateway yet";
+  | { readonly status: 400 | 404 | 503; readonly problem: string };
 
 /** The path parameter as a byte string. Percent signs are decoded once; a plus is a plus, as it is in a push path. */
 function pathParameter(query: string): string | undefined {
@@ -108,19 +116,4 @@ function pathParameter(query: string): string | undefined {
     }
   }
   return undefined;
-}
-
-/** A byte string as the UTF-8 text that it encodes. */
-function text(bytes: string): string {
-  return Buffer.from(bytes, "latin1").toString();
-}
-
-const JSON_TYPE = ["Content-Type", "application/json"];
-
-function respondData(exchange: HttpExchange, data: unknown): void {
-  exchange.respond(200, JSON_TYPE, `${JSON.stringify({ status: "success", data })}\n`);
-}
-
-function respondError(exchange: HttpExchange, status: number, errorType: string, error: string): void {
-  exchange.respond(status, JSON_TYPE, `${JSON.stringify({ status: "error", errorType, error })}\n`);
 }

@@ -79,9 +79,9 @@ async function run(
 }
 
 function allowedMethods(methods: Readonly<Record<string, Route>>): string {
-  const names = Object.keys(methods).concat("OPTIONS");
-  if (names.includes("GET")) names.push("HEAD");
-  return names.sort().join(", ");
+  const names = new Set(Object.keys(methods)).add("OPTIONS");
+  if (names.has("GET")) names.add("HEAD");
+  return [...names].sort().join(", ");
 }
 
 /** Answers OPTIONS, and refuses any other method, by naming those that are allowed (RFC 9110 §15.5.6). Returns the status. */

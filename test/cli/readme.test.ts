@@ -58,7 +58,9 @@ describe("README.md and a live router agree on", () => {
   const documented = documentedEndpoints();
 
   test("paths", async () => {
-    const sources = ["src/router-app.ts", "src/web/management.ts"].map((file) => Bun.file(join(REPOSITORY, file)));
+    const sources = ["src/router-app.ts", "src/web/management.ts", "src/web/cluster/cluster-routes.ts"].map((file) =>
+      Bun.file(join(REPOSITORY, file)),
+    );
     const texts = await Promise.all(sources.map((source) => source.text()));
     const fixed = texts.flatMap((text) => [...text.matchAll(/^ *"(\/[^"]*)": \{/gm)].map(([, path = ""]) => path));
     expect(fixed.length).toBeGreaterThan(5);

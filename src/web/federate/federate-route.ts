@@ -5,13 +5,14 @@ import { SelectorError } from "../../matchers/selector-error.ts";
 import type { MemberSet } from "../../membership/member-set.ts";
 import { MemberRequestError } from "../../pushgateway/member-request.ts";
 import type { WorkSlices } from "../../work-slices.ts";
+import { shownMembers } from "../cluster/asked-members.ts";
+import type { ChooseCopy } from "../cluster/group-copy.ts";
+import { missingMembersHeader, NOT_READY, RETRY_SOON } from "../json-answer.ts";
 import { parseQuery, selectorsOf } from "../query.ts";
 import { ResponseBody, respondInPieces } from "../response-body.ts";
 import type { Route } from "../web-handler.ts";
 import { type Federated, federate } from "./federation.ts";
 import { FederationLog } from "./federation-log.ts";
-import type { ChooseCopy } from "./group-copies.ts";
-import type { AskedMember } from "./member-texts.ts";
 
 export interface FederateParts {
   readonly members: () => MemberSet | undefined;
@@ -36,12 +37,9 @@ const MAX_TIMEOUT_MS = 300_000;
 /** Parts of the scraper's timeout: to read the metrics of members, and to ask one again. The rest is for the answer. */
 const READ_PART = 0.7;
 const ASK_AGAIN_PART = 0.15;
-/** A member that looks down is asked, but not waited for: a frozen one would slow down every scrape. */
-const DOWN_TIMEOUT_MS = 1_000;
 
 const TEXT = "text/plain; version=0.0.4; charset=utf-8";
 const UTF8_TEXT = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
-const MISSING_MEMBERS = "X-Dynamic-Sharding-Missing-Members";
 
 /** GET /federate: the groups of all members, each once, for a Prometheus with `honor_labels: true`. */
 export function federateRoute(parts: FederateParts): Route {
@@ -52,7 +50,7 @@ export function federateRoute(parts: FederateParts): Route {
     const selectors = readSelectors(exchange, query);
     if (selectors === undefined) return;
     if (members === undefined) {
-      exchange.respondText(503, "Not ready: discovery has not reported any Pushgateway yet\n", RETRY_SOON);
+      exchange.respondText(503, `${NOT_READY}\n`, RETRY_SOON);
     } else if (scrapes >= MAX_SCRAPES) {
       exchange.respondText(503, `Busy: ${MAX_SCRAPES} scrapes of /federate are under way\n`, RETRY_SOON);
     } else {
@@ -61,8 +59,6 @@ export function federateRoute(parts: FederateParts): Route {
     }
   };
 }
-
-const RETRY_SOON = ["Retry-After", "1"];
 
 function readSelectors(exchange: HttpExchange, query: string): readonly Selector[] | undefined {
   try {
@@ -86,7 +82,7 @@ async function answer(
   const body = new ResponseBody(exchange);
   try {
     const federated = await federate({
-      members: askedMembers(members, READ_PART * timeoutMs),
+      members: shownMembers(members, READ_PART * timeoutMs),
       selectors,
       utf8Names,
       choose,
@@ -106,8 +102,7 @@ async function answer(
 
 async function respond(exchange: HttpExchange, body: ResponseBody, federated: Federated, utf8Names: boolean) {
   const { texts, missing } = federated;
-  const addresses = missing.map(({ address }) => address).sort();
-  const headers = addresses.length === 0 ? [] : [MISSING_MEMBERS, addresses.join(", ")];
+  const headers = missingMembersHeader(missing.map(({ address }) => address));
   if (texts.length === 0 && missing.length > 0) {
     const reasons = missing.map(({ error }) => (error as Error).message).join("\n");
     exchange.respondText(503, `No member can be scraped\n${reasons}\n`, headers);
@@ -119,15 +114,6 @@ async function respond(exchange: HttpExchange, body: ResponseBody, federated: Fe
 /** What is in the way of a text that came whole is in the text. */
 function reasonOf(error: unknown): string {
   return error instanceof MemberRequestError ? error.kind : "malformed";
-}
-
-/** All but those on their way back, which may still hold old copies, unless they take pushes for lack of others. */
-function askedMembers(set: MemberSet, timeoutMs: number): readonly AskedMember[] {
-  return set.members.flatMap(({ address, state }, index) => {
-    if (state === "joining" && !set.takesPushes(index)) return [];
-    const isDown = state === "down" && !set.panic;
-    return [{ address, timeoutMs: isDown ? Math.min(timeoutMs, DOWN_TIMEOUT_MS) : timeoutMs }];
-  });
 }
 
 function scrapeTimeout({ head }: HttpExchange): number {

@@ -3,12 +3,14 @@ import type { SampleLine } from "../../exposition/sample-line.ts";
 import type { Selector } from "../../matchers/selector.ts";
 import type { GroupId } from "../../sharding/group-id.ts";
 import type { WorkSlices } from "../../work-slices.ts";
+import type { AskedMember, MissingMember } from "../cluster/asked-members.ts";
+import type { ChooseCopy } from "../cluster/group-copy.ts";
 import { groupsOfAmbiguousSeries, type SeriesId, seriesIdOfLine } from "./ambiguous-series.ts";
 import { CopyFilter } from "./copy-filter.ts";
 import { type FederatedText, type FederationRules, federateTexts } from "./federated-text.ts";
-import { type ChooseCopy, findLosingCopies, type MemberText } from "./group-copies.ts";
+import { findLosingCopies, type MemberText } from "./group-copies.ts";
 import { readSeriesOfGroups } from "./member-series.ts";
-import { type AskedMember, type MissingMember, readMemberTexts } from "./member-texts.ts";
+import { readMemberTexts } from "./member-texts.ts";
 
 export interface FederationRequest {
   readonly members: readonly AskedMember[];

@@ -5,20 +5,8 @@ import type { ByteString } from "../../sharding/byte-string.ts";
 import { type GroupId, groupIdOf } from "../../sharding/group-id.ts";
 import { groupingKeyOf, type Label } from "../../sharding/grouping-key.ts";
 import type { WorkSlices } from "../../work-slices.ts";
+import type { ChooseCopy } from "../cluster/group-copy.ts";
 import { eachSample } from "./each-sample.ts";
-
-/** One member's copy of a group. */
-interface GroupCopy {
-  readonly address: string;
-  /** When a push to it was last accepted, as Unix time in seconds; 0 when none ever was. */
-  readonly pushTime: number;
-}
-
-/**
- * Says which copy of a group counts: the address of one of them. It is asked only where there are several, in the order of
- * addresses. Undefined: none of them, because the group was deleted or its newest copy is out of reach.
- */
-export type ChooseCopy = (id: GroupId, copies: readonly GroupCopy[]) => string | undefined;
 
 /** One member's metrics as text, and where the families are in it. */
 export interface MemberText {

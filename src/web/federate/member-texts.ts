@@ -1,19 +1,8 @@
 import { familyRanges } from "../../exposition/family-ranges.ts";
 import { TextFormatError } from "../../exposition/text-parser.ts";
 import { streamMember } from "../../pushgateway/member-request.ts";
+import type { AskedMember, MissingMember } from "../cluster/asked-members.ts";
 import type { MemberText } from "./group-copies.ts";
-
-/** A member that is asked for its metrics, and how long for. */
-export interface AskedMember {
-  readonly address: string;
-  readonly timeoutMs: number;
-}
-
-/** A member whose groups are not part of an answer, or not all of them. */
-export interface MissingMember {
-  readonly address: string;
-  readonly error: unknown;
-}
 
 /** Longest text that is read: a million series at 250 bytes each. */
 const MAX_TEXT_BYTES = 268_435_456;
