@@ -100,10 +100,11 @@ function welcome(router: Router, pushgateways: readonly EmbeddedPushgateway[], {
   return `No Pushgateways are configured: ${PUSHGATEWAYS} of our own run in this process and keep metrics in memory.
 ${moved.map((line) => `${line}\n`).join("")}
   Push to     ${url}/metrics/job/<job>
-  Scrape      ${addresses.join(", ")}, found by ${url}/sd/pushgateways
+  Scrape      ${url}/federate, with honor_labels: true
+  Members     ${addresses.join(", ")}
 
   Try         echo 'backup_size_bytes 314159' | curl --data-binary @- ${url}/metrics/job/backup
-  and         curl -s http://${addresses[0]}/metrics http://${addresses[1]}/metrics http://${addresses[2]}/metrics | grep backup
+  and         curl ${url}/federate
 
 Ctrl-C stops it. A configuration file takes it from here: dynamic-sharding.example.yml
 `;

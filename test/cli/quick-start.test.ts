@@ -27,11 +27,16 @@ async function start(argv: readonly string[], config?: string): Promise<QuickSta
   const child = cleanup.use(new ChildProcess([...argv], { cwd: folder }));
   const text = await waitFor("its first words", () => (child.output().includes("Ctrl-C") ? child.output() : undefined));
   const pushUrl = /^ +Push to +(http:\S+\/metrics\/job\/)/m.exec(text)?.[1] ?? "";
-  const members = [...(/^ +Scrape +(.*)$/m.exec(text)?.[1] ?? "").matchAll(/127\.0\.0\.1:\d+/g)].map(
+  const members = [...(/^ +Members +(.*)$/m.exec(text)?.[1] ?? "").matchAll(/127\.0\.0\.1:\d+/g)].map(
     ([found]) => found,
   );
   const dispose = () => cleanup.disposeAsync();
   return { child, folder, text, pushUrl, members, [Symbol.asyncDispose]: dispose };
+}
+
+/** Does what it told its user to do. */
+async function follow(line = "false"): Promise<string> {
+  return await runCommand(["sh", "-c", line.replace("curl ", "curl --fail --silent ")], { timeoutMs: 10_000 });
 }
 
 async function scrape(members: readonly string[]): Promise<string> {
@@ -42,9 +47,10 @@ async function scrape(members: readonly string[]): Promise<string> {
 test("without a configuration file, the router starts with three Pushgateways of its own, as it says", async () => {
   await using started = await start([LAUNCHER]);
   expect(started.members).toHaveLength(3);
-  const tried = /^ +Try +(.+)$/m.exec(started.text)?.[1] ?? "";
-  await runCommand(["sh", "-c", tried.replace("curl ", "curl --fail --silent ")], { timeoutMs: 10_000 });
-  expect(await scrape(started.members)).toContain('backup_size_bytes{instance="",job="backup"} 314159\n');
+  await follow(/^ +Try +(.+)$/m.exec(started.text)?.[1]);
+  const sample = 'backup_size_bytes{instance="",job="backup"} 314159\n';
+  expect(await scrape(started.members)).toContain(sample);
+  expect(await follow(/^ +and +(.+)$/m.exec(started.text)?.[1])).toContain(sample);
 
   for (let i = 0; i < 20; i++) {
     const { status } = await fetch(`${started.pushUrl}job_${i}`, { method: "PUT", body: "x 1\n" });
