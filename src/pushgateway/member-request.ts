@@ -1,9 +1,6 @@
-import { ClientConnection, type ConnectionError, type ResponseReceiver } from "../http/client-connection.ts";
 import type { HeaderFields } from "../http/header-fields.ts";
-import { OutputBuffer } from "../http/output-buffer.ts";
-import type { ResponseHead } from "../http/response-head.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
-import { splitAddress } from "./address.ts";
+import { type Failure, MemberExchange } from "./member-exchange.ts";
 
 export interface MemberRequest {
   readonly method: string;
@@ -88,11 +85,11 @@ export async function requestMember(
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = request;
   const chunks: Buffer[] = [];
   let length = 0;
-  const answer = await new MemberExchange(address, request, (chunk, { status }) => {
+  const fail = failureOf(address, request);
+  const answer = await new MemberExchange(address, request, fail, (chunk, { status }) => {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > maxBodyBytes)
-      throw failure("malformed", address, request, `answers more than ${maxBodyBytes} bytes`, status);
+    if (length > maxBodyBytes) throw fail("malformed", `answers more than ${maxBodyBytes} bytes`, status);
   }).run();
   return { ...answer, body: Buffer.concat(chunks, length) };
 }
@@ -116,9 +113,9 @@ export async function streamMember(
     if (!started) request.onHead?.(answer);
     started = true;
   };
-  const refuse = ({ status }: MemberAnswer) =>
-    failure("status", address, request, describeRefusal(status, refusal), status);
-  const answer = await new MemberExchange(address, request, (chunk, head) => {
+  const fail = failureOf(address, request);
+  const refuse = ({ status }: MemberAnswer) => fail("status", describeRefusal(status, refusal), status);
+  const answer = await new MemberExchange(address, request, fail, (chunk, head) => {
     if (isSuccess(head)) {
       start(head);
       return onData(chunk);
@@ -144,6 +141,10 @@ export function failure(
   return new MemberRequestError(kind, `Cannot ${method} ${shown} at ${address}: it ${seen}`, status, cause);
 }
 
+function failureOf(address: string, request: MemberRequest): Failure {
+  return (kind, seen, status, cause) => failure(kind, address, request, seen, status, cause);
+}
+
 const MAX_SHOWN_TARGET = 200;
 const MAX_REFUSAL_BYTES = 1_000;
 const MAX_SHOWN_REFUSAL = 200;
@@ -156,153 +157,4 @@ function describeRefusal(status: number, body: string): string {
   if (status === 401 || status === 403) return `answers ${status}, which asks for credentials`;
   const text = body.trim().replaceAll(/[^ -~]+/g, " ");
   return text === "" ? `answers ${status}` : `answers ${status}: ${text.slice(0, MAX_SHOWN_REFUSAL)}`;
-}
-
-type AnswerReceiver = (chunk: Buffer, answer: MemberAnswer) => void | Promise<void>;
-
-/** One request and its answer. Nothing is asked twice: the connection is new, so that a loss of it says something. */
-class MemberExchange implements ResponseReceiver {
-  readonly #address: string;
-  readonly #request: MemberRequest;
-  readonly #onData: AnswerReceiver;
-  readonly #outcome = Promise.withResolvers<MemberAnswer>();
-  #connection: ClientConnection | undefined;
-  #sentAt = 0;
-  #answer: MemberAnswer | undefined;
-  #idleTimer: Timer | undefined;
-  /** What came while the consumer was busy: bounded, since the connection is paused meanwhile. */
-  readonly #waiting: Buffer[] = [];
-  #isBusy = false;
-  #hasEnded = false;
-
-  constructor(address: string, request: MemberRequest, onData: AnswerReceiver) {
-    this.#address = address;
-    this.#request = request;
-    this.#onData = onData;
-  }
-
-  async run(): Promise<MemberAnswer> {
-    const { signal, timeoutMs } = this.#request;
-    signal?.throwIfAborted();
-    const { host, port } = splitAddress(this.#address);
-    const onAbort = () => this.#outcome.reject(signal?.reason);
-    const deadline = setTimeout(() => this.#giveUp(timeoutMs), timeoutMs);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.#connection = ClientConnection.open(
-      host,
-      port,
-      (connection) => this.#send(connection),
-      (error) => this.onFailure(error),
-    );
-    try {
-      return await this.#outcome.promise;
-    } finally {
-      clearTimeout(deadline);
-      clearTimeout(this.#idleTimer);
-      signal?.removeEventListener("abort", onAbort);
-      this.#waiting.length = 0;
-      this.#connection.destroy();
-    }
-  }
-
-  onResponseHead({ status, fields }: ResponseHead): void {
-    const headAt = Date.now();
-    const memberSeconds = Date.parse(fields.get("date") ?? "") / 1_000;
-    const clock = Number.isNaN(memberSeconds) ? undefined : { memberSeconds, sentAt: this.#sentAt, headAt };
-    this.#answer = { status, fields, clock };
-    const { idleTimeoutMs } = this.#request;
-    if (idleTimeoutMs !== undefined)
-      this.#idleTimer = setTimeout(() => this.#noteSilence(idleTimeoutMs), idleTimeoutMs);
-  }
-
-  onResponseData(chunk: Buffer): void {
-    this.#idleTimer?.refresh();
-    this.#waiting.push(chunk);
-    if (!this.#isBusy) this.#handOut();
-  }
-
-  onResponseEnd(): void {
-    this.#hasEnded = true;
-    if (!this.#isBusy) this.#handOut();
-  }
-
-  onFailure(error: ConnectionError): void {
-    this.#fail(error.kind, describeLoss(error), error);
-  }
-
-  onDrain(): void {}
-
-  #send(connection: ClientConnection): void {
-    this.#sentAt = Date.now();
-    connection.send(this.#request.method, writeRequest(this.#address, this.#request), true, this);
-  }
-
-  /** Gives the consumer what is there, until it asks for time. */
-  #handOut(): void {
-    try {
-      for (let chunk = this.#waiting.shift(); chunk !== undefined; chunk = this.#waiting.shift()) {
-        const taken = this.#onData(chunk, this.#answer as MemberAnswer);
-        if (taken !== undefined) {
-          this.#wait(taken);
-          return;
-        }
-      }
-    } catch (error) {
-      this.#outcome.reject(error);
-    }
-    if (this.#hasEnded) this.#outcome.resolve(this.#answer as MemberAnswer);
-  }
-
-  #wait(taken: Promise<void>): void {
-    this.#isBusy = true;
-    this.#connection?.pause();
-    taken.then(
-      () => {
-        this.#isBusy = false;
-        this.#idleTimer?.refresh();
-        this.#handOut();
-        if (!this.#isBusy) this.#connection?.resume();
-      },
-      (error) => this.#outcome.reject(error),
-    );
-  }
-
-  #noteSilence(idleTimeoutMs: number): void {
-    // Where the consumer holds the member back, the silence is our own.
-    if (this.#isBusy || this.#hasEnded) this.#idleTimer?.refresh();
-    else this.#fail("timeout", `has been silent for ${idleTimeoutMs} ms within its answer`);
-  }
-
-  #giveUp(timeoutMs: number): void {
-    const seen = this.#answer === undefined ? "has not answered" : "has not finished its answer";
-    this.#fail("timeout", `${seen} within ${timeoutMs} ms`);
-  }
-
-  #fail(kind: MemberRequestFailure, seen: string, cause?: unknown): void {
-    this.#outcome.reject(failure(kind, this.#address, this.#request, seen, this.#answer?.status, cause));
-  }
-}
-
-function describeLoss(error: ConnectionError): string {
-  const cause = error.cause === undefined ? "" : ` (${error.code})`;
-  switch (error.kind) {
-    case "refused":
-      return error.code === "ECONNREFUSED" ? "refuses the connection" : `cannot be connected to (${error.code})`;
-    case "lost":
-      return `closed the connection without an answer${cause}`;
-    case "cut":
-      return `broke off its answer${cause}`;
-    case "malformed":
-      return `does not answer in HTTP (${error.message})`;
-  }
-}
-
-function writeRequest(address: string, { method, target, headers = [], body }: MemberRequest): OutputBuffer {
-  const output = new OutputBuffer();
-  output.addText(`${method} ${target} HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n`);
-  for (let i = 0; i + 1 < headers.length; i += 2) output.addText(`${headers[i]}: ${headers[i + 1]}\r\n`);
-  if (body !== undefined) output.addText(`Content-Length: ${body.length}\r\n`);
-  output.addText("\r\n");
-  if (body !== undefined) output.addBytes(Buffer.from(body.buffer, body.byteOffset, body.length));
-  return output;
 }
