@@ -1,7 +1,8 @@
 import type { Metric } from "../exposition/model.ts";
 import { type ProtobufFormatError, parseDelimited } from "../exposition/protobuf-decoder.ts";
-import { delimited, FieldReader, type Tag, varint } from "../exposition/protobuf-reader.ts";
+import { delimited, varint } from "../exposition/protobuf-reader.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
+import { FieldCursor } from "./field-cursor.ts";
 import { type SeriesKey, seriesKeyOf } from "./series-key.ts";
 
 /** An exposition that is none, or the beginning of one. */
@@ -24,6 +25,9 @@ const NAME = delimited(1);
 const HELP = delimited(2);
 const TYPE = varint(3);
 const METRIC = delimited(4);
+const LABEL = delimited(1);
+const LABEL_NAME = delimited(1);
+const LABEL_VALUE = delimited(2);
 
 /** A series is seldom beyond a kilobyte; a native histogram with exemplars may have some tens of them. */
 const MAX_FIELD_BYTES = 16_777_216;
@@ -82,37 +86,37 @@ export class ExpositionPicker {
   }
 
   #beginFamily(): boolean {
-    const length = readVarint(this.#bytes, this.#at);
+    const cursor = new FieldCursor(this.#bytes, this.#at);
+    const length = cursor.varint();
     if (length === undefined) return false;
-    this.#at = length.end;
-    this.#bytesLeft = length.value;
+    this.#at = cursor.at;
+    this.#bytesLeft = length;
     this.#family = new PickedFamily();
     this.#series = undefined;
     return true;
   }
 
   #readField(): boolean {
-    const tag = readVarint(this.#bytes, this.#at);
-    if (tag === undefined) return false;
-    const end = endOfField(this.#bytes, tag.value, tag.end);
-    if (end === undefined) {
+    const cursor = new FieldCursor(this.#bytes, this.#at);
+    if (!cursor.tryNext()) {
       if (this.#bytes.length - this.#at > MAX_FIELD_BYTES)
         throw new RangeError(`a field exceeds ${MAX_FIELD_BYTES} bytes`);
       return false;
     }
-    const field = this.#bytes.subarray(this.#at, end);
+    const field = this.#bytes.subarray(this.#at, cursor.at);
     this.#bytesLeft -= field.length;
     if (this.#bytesLeft < 0) throw new RangeError("a family ends within one of its fields");
-    this.#at = end;
-    this.#takeField(tag.value, field);
+    this.#at = cursor.at;
+    this.#takeField(cursor, field);
     return true;
   }
 
-  #takeField(tag: Tag, field: Buffer): void {
+  #takeField(cursor: FieldCursor, field: Buffer): void {
+    const { tag } = cursor;
     if (tag === METRIC) {
-      if (this.#series?.has(keyOfMetric(field)) === true) this.#family.metrics.push(field);
+      if (this.#series?.has(keyOfMetric(cursor)) === true) this.#family.metrics.push(field);
     } else if (tag === NAME) {
-      const name = readName(field);
+      const name = cursor.text();
       this.#series = this.#wanted.get(name);
       if (this.#series !== undefined) this.#picked.set(name, this.#family);
       this.#family.head.push(field);
@@ -144,50 +148,26 @@ function toFormatError(error: unknown): ExpositionFormatError {
   return new ExpositionFormatError(`its exposition is not protobuf: ${message}`, { cause: error });
 }
 
-function readName(field: Buffer): ByteString {
-  let name = "";
-  FieldReader.readAll(field, (tag, value) => {
-    if (tag === NAME) name = value.string();
-  });
-  return name;
-}
-
-/** The labels of a metric, of which all else is skipped. */
-function keyOfMetric(field: Buffer): SeriesKey {
+/** The labels of a metric field, of which all else is skipped. Most metrics are looked at in vain, so this must be cheap. */
+function keyOfMetric(cursor: FieldCursor): SeriesKey {
   const labels: ByteString[] = [];
-  FieldReader.readAll(field, (_, metric) => {
-    FieldReader.readAll(metric.message(), (tag, label) => {
-      if (tag === delimited(1)) readLabel(label.message(), labels);
-    });
-  });
+  const end = cursor.at;
+  cursor.at = cursor.valueStart;
+  while (cursor.next(end)) if (cursor.tag === LABEL) readLabel(cursor, labels);
   return seriesKeyOf(labels);
 }
 
-function readLabel(message: Uint8Array, into: ByteString[]): void {
+/** Reads the label behind which the cursor is, and leaves it there. */
+function readLabel(cursor: FieldCursor, into: ByteString[]): void {
+  const end = cursor.at;
   let name = "";
   let value = "";
-  FieldReader.readAll(message, (tag, field) => {
-    if (tag === delimited(1)) name = field.string();
-    else if (tag === delimited(2)) value = field.string();
-  });
-  into.push(name, value);
-}
-
-/** Seven bits are 2^49 with the last of so many bytes: no length comes near. */
-const MAX_VARINT_BYTES = 7;
-
-/** The number at a place, and where it ends; undefined when the bytes end within it. */
-function readVarint(bytes: Buffer, start: number): { readonly value: number; readonly end: number } | undefined {
-  let value = 0;
-  let factor = 1;
-  for (let at = start; at < bytes.length; at++) {
-    const byte = bytes[at] as number;
-    value += (byte & 0x7f) * factor;
-    if (byte < 0x80) return { value, end: at + 1 };
-    if (at - start >= MAX_VARINT_BYTES) throw new RangeError("a number is too long");
-    factor *= 128;
+  cursor.at = cursor.valueStart;
+  while (cursor.next(end)) {
+    if (cursor.tag === LABEL_NAME) name = cursor.text();
+    else if (cursor.tag === LABEL_VALUE) value = cursor.text();
   }
-  return undefined;
+  into.push(name, value);
 }
 
 function encodeVarint(value: number): Buffer {
@@ -195,27 +175,4 @@ function encodeVarint(value: number): Buffer {
   let left = value;
   for (; left >= 128; left = Math.floor(left / 128)) bytes.push((left % 128) | 0x80);
   return Buffer.from([...bytes, left]);
-}
-
-/** Where the field ends whose value begins at a place; undefined when that is beyond the bytes. */
-function endOfField(bytes: Buffer, tag: Tag, start: number): number | undefined {
-  const end = endOfValue(bytes, tag & 7, start);
-  return end !== undefined && end <= bytes.length ? end : undefined;
-}
-
-function endOfValue(bytes: Buffer, wireType: number, start: number): number | undefined {
-  switch (wireType) {
-    case 0:
-      return readVarint(bytes, start)?.end;
-    case 1:
-      return start + 8;
-    case 2: {
-      const length = readVarint(bytes, start);
-      return length === undefined ? undefined : length.end + length.value;
-    }
-    case 5:
-      return start + 4;
-    default:
-      throw new RangeError(`a field has the unknown form ${wireType}`);
-  }
 }
