@@ -23,6 +23,30 @@ export interface CleanUpContext {
 /** `done`: the copy is not needed any more. `left`: it is, for now. `failed`: as it is, and a member did not do its part. */
 export type CarryOutcome = "done" | "left" | "failed";
 
+/** For whoever waits for a carrying, and may go on without it as long as nothing has been written. */
+export class CarryGuard {
+  readonly #cancelled = Promise.withResolvers<void>();
+  #state: "looking" | "writing" | "cancelled" = "looking";
+
+  get whenCancelled(): Promise<void> {
+    return this.#cancelled.promise;
+  }
+
+  /** Nothing will be written from now on. False: it is too late, the writing has to be waited for. */
+  cancel(): boolean {
+    if (this.#state === "writing") return false;
+    this.#state = "cancelled";
+    this.#cancelled.resolve();
+    return true;
+  }
+
+  /** Whether writing is still wanted. */
+  beginWriting(): boolean {
+    if (this.#state !== "cancelled") this.#state = "writing";
+    return this.#state === "writing";
+  }
+}
+
 /** When a member that was asked to delete or to take families is given up. It is asked again later. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
@@ -52,7 +76,13 @@ export class CleanUp {
    * Gives `to` the families of the copy on `from` that it lacks or has from an earlier push. It must not be pushed to meanwhile: what
    * came between the look and the step would be overwritten. `quietS`: how long nobody must have pushed to it.
    */
-  async carry(id: GroupId, from: string, to: string, quietS: number): Promise<CarryOutcome> {
+  async carry(
+    id: GroupId,
+    from: string,
+    to: string,
+    quietS: number,
+    guard: CarryGuard = new CarryGuard(),
+  ): Promise<CarryOutcome> {
     const { reader, lister, log, observer, clocks } = this.#context;
     try {
       const [source, target] = await Promise.all([reader.read(from, id), reader.read(to, id)]);
@@ -66,6 +96,7 @@ export class CleanUp {
         log.warn("Cannot carry native histograms over, so two copies of a group stay", { from, to });
         return "left";
       }
+      if (!guard.beginWriting()) return "left";
       if (!(await this.put(id, missing, to, "POST"))) return "failed";
       observer.familiesCarried(missing.length);
       return "done";

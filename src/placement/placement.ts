@@ -98,9 +98,9 @@ export class Placement {
     this.#auditor.membersChanged();
   }
 
-  /** A push of the group has to wait until this resolves; undefined: it can go ahead. */
-  gateOf(key: GroupingKey): Promise<void> | undefined {
-    return this.#gates.isAnyClosed ? this.#gates.whenOpen(groupIdOf(key)) : undefined;
+  /** A push has to wait until this resolves; undefined: it can go ahead. Never rejects. */
+  beforePush(key: GroupingKey, method: string): Promise<void> | undefined {
+    return this.#pushCleanUp.beforePush(key, method);
   }
 
   /** A member answered 2xx to a push. Resolves when its client can be told; undefined: at once. Never rejects. */

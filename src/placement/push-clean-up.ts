@@ -1,7 +1,7 @@
 import type { MemberSet } from "../membership/member-set.ts";
 import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
-import type { CleanUp } from "./clean-up.ts";
+import { CarryGuard, type CleanUp } from "./clean-up.ts";
 import type { Directory } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { KeyGates } from "./key-gates.ts";
@@ -21,7 +21,7 @@ export interface PushCleanUpContext {
   readonly isInFlight: (id: GroupId) => boolean;
 }
 
-/** A client waits so long for the clean-up behind its push; a member that takes longer is cleaned behind its back. */
+/** A client waits so long for what is to be done before and behind its push; a member that takes longer is cleaned behind its back. */
 const MAX_WAIT_MS = 1_000;
 const IN_FLIGHT_POLL_MS = 5;
 
@@ -45,6 +45,24 @@ export class PushCleanUp {
     return this.isQuiet(set) ? undefined : this.#afterPush(key, method === "PUT", address, set);
   }
 
+  /**
+   * A push has to wait until this resolves; undefined: it can go ahead. Waits for whoever works on the group. And before a POST,
+   * what copies elsewhere hold is carried to the owner, so that the copy with the newest push never lacks what an older one has.
+   * Never rejects.
+   */
+  beforePush(key: GroupingKey, method: string): Promise<void> | undefined {
+    const { members, directory, gates } = this.#context;
+    const set = members();
+    if (set === undefined || (!gates.isAnyClosed && this.isQuiet(set))) return undefined;
+    const id = groupIdOf(key);
+    const owner = ownerOf(set, id);
+    const truth = directory.get(id)?.truth;
+    const isJoined = truth?.address === owner && truth?.isWhole === true;
+    if (method !== "POST" || owner === undefined || isJoined) return gates.whenOpen(id);
+    const within = this.#others(id, key, owner, set, false).filter((other) => isWithinReach(set, other));
+    return within.length === 0 ? gates.whenOpen(id) : this.#workOn(id, (guard) => this.#join(id, within, owner, guard));
+  }
+
   /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
   isQuiet(set: MemberSet): boolean {
     const { directory, history } = this.#context;
@@ -60,8 +78,8 @@ export class PushCleanUp {
     if (others.length === 0 && entry === undefined) return undefined;
     directory.acknowledged(id, { address, isWhole, at: Date.now() }, others);
     const within = others.filter((other) => isWithinReach(set, other));
-    const work = () => this.#clean(id, within, isWhole ? undefined : address);
-    if (within.length > 0) return this.#answerAfter(id, work);
+    const work = (guard: CarryGuard) => this.#clean(id, within, isWhole ? undefined : address, guard);
+    if (within.length > 0) return this.#workOn(id, work);
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
     return undefined;
   }
@@ -72,7 +90,7 @@ export class PushCleanUp {
     const others = set.members.flatMap((member) => (member.address === address ? [] : [member.address]));
     directory.deleted(id, Date.now(), others);
     const within = others.filter((other) => isWithinReach(set, other));
-    return within.length === 0 ? undefined : this.#answerAfter(id, () => this.#clean(id, within, undefined));
+    return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, within, undefined, guard));
   }
 
   /**
@@ -94,9 +112,19 @@ export class PushCleanUp {
     return [...others].filter((other) => set.has(other));
   }
 
-  async #clean(id: GroupId, addresses: readonly string[], carryTo: string | undefined): Promise<void> {
+  async #join(id: GroupId, others: readonly string[], owner: string, guard: CarryGuard): Promise<void> {
+    if (!(await this.#carryAll(id, others, owner, guard))) return;
+    this.#context.directory.acknowledged(id, { address: owner, isWhole: true, at: Date.now() }, others);
+  }
+
+  async #clean(
+    id: GroupId,
+    addresses: readonly string[],
+    carryTo: string | undefined,
+    guard: CarryGuard,
+  ): Promise<void> {
     const { cleanUp, directory, onLeft, members } = this.#context;
-    let isAnyLeft = carryTo !== undefined && !(await this.#carryAll(id, addresses, carryTo));
+    let isAnyLeft = carryTo !== undefined && !(await this.#carryAll(id, addresses, carryTo, guard));
     if (!isAnyLeft) {
       const gone = await Promise.all(addresses.map((address) => cleanUp.remove(id, address, "moved")));
       isAnyLeft = gone.includes(false);
@@ -105,23 +133,35 @@ export class PushCleanUp {
     else directory.dropIfAtHome(id, ownerOf(members(), id));
   }
 
-  /** Whether nothing is left on these members that the other one lacks. */
-  async #carryAll(id: GroupId, addresses: readonly string[], to: string): Promise<boolean> {
+  /** Whether nothing is left on these members that the other one lacks. Ends at once when it is cancelled. */
+  async #carryAll(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
+    return await Promise.race([this.#carryFrom(id, addresses, to, guard), guard.whenCancelled.then(() => false)]);
+  }
+
+  async #carryFrom(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
     const { cleanUp, isInFlight } = this.#context;
-    // Those on their way when the gate closed; what they bring must be there before anybody looks what is missing.
+    // Those on their way when the gate closed: what they bring must be there before anybody looks what is missing.
     const until = performance.now() + MAX_WAIT_MS;
     while (isInFlight(id) && performance.now() < until) await Bun.sleep(IN_FLIGHT_POLL_MS);
     if (isInFlight(id)) return false;
-    for (const address of addresses) if ((await cleanUp.carry(id, address, to, 0)) !== "done") return false;
+    for (const address of addresses) {
+      if ((await cleanUp.carry(id, address, to, 0, guard)) !== "done") return false;
+    }
     return true;
   }
 
-  async #answerAfter(id: GroupId, work: () => Promise<void>): Promise<void> {
-    const done = this.#context.gates.close(id, work);
-    const waited = Promise.withResolvers<void>();
-    const timer = setTimeout(waited.resolve, MAX_WAIT_MS);
-    await Promise.race([done, waited.promise]);
+  /**
+   * Does it with the gate closed. Resolves when it is done, or has taken too long to be waited for; then nothing is carried any
+   * more, since the client may push again, through another router, which knows of no gate.
+   */
+  async #workOn(id: GroupId, work: (guard: CarryGuard) => Promise<void>): Promise<void> {
+    const guard = new CarryGuard();
+    const done = this.#context.gates.close(id, () => work(guard));
+    const timedOut = Promise.withResolvers<void>();
+    const timer = setTimeout(timedOut.resolve, MAX_WAIT_MS);
+    await Promise.race([done, timedOut.promise]);
     clearTimeout(timer);
+    if (!guard.cancel()) await done;
   }
 }
 

@@ -83,7 +83,7 @@ export class PushRoute {
     const key = this.#readKey(exchange, path, method !== "DELETE", () => this.#done(mode, "refused", startedAt));
     if (key === undefined) return;
     const members = this.#surroundings.members();
-    const gate = this.#surroundings.placement.gateOf(key);
+    const gate = mode === "proxy" ? this.#surroundings.placement.beforePush(key, method) : undefined;
     if (members === undefined || gate !== undefined) void this.#handOnLater(exchange, key, mode, startedAt, gate);
     else this.#handOn(exchange, key, mode, members, startedAt);
   }
