@@ -12,6 +12,7 @@ import { groupPathOf, keyOfGroupId } from "../../src/sharding/group-id.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const OPTIONS = { timeoutMs: 10_000 };
 const PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
@@ -181,6 +182,9 @@ await describeWithParts(PARTS, "readGroups() and encodeGroupBody()", () => {
     const server = servers.get(`from ${version}`) as Server;
     await wipe(server);
     await push(server, "a", "first 1\n");
+    const pushedAt = Date.now();
+    // Embedded Pushgateways tell times in milliseconds.
+    await waitFor("the clock to go on", () => Date.now() > pushedAt);
     await push(server, "a", "second 1\n");
     const { pushTime, families } = await readOne(server, "a");
     const times = new Map(families.map(({ name, pushedAt }: ContentFamily) => [name, pushedAt]));
