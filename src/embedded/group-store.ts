@@ -1,5 +1,6 @@
 import { formatGoFloat } from "../exposition/go-float.ts";
 import type { MetricFamily, StoredFamily } from "../exposition/model.ts";
+import type { NameEscaping } from "../exposition/text-labels.ts";
 import type { ByteString } from "../sharding/byte-string.ts";
 import { isValidUtf8 } from "../sharding/byte-string.ts";
 import { type GroupId, groupIdOf, keyOfGroupId } from "../sharding/group-id.ts";
@@ -298,9 +299,10 @@ export class GroupStore {
 }
 
 /** The lines of the two push times of a group, without HELP and TYPE. */
-export function formatPushTime(name: PushTimeName, group: Group): ByteString {
+export function formatPushTime(name: PushTimeName, group: Group, escaping: NameEscaping): ByteString {
   const time = name === PUSH_TIME ? group.pushTime : group.pushFailureTime;
-  return `${name}{${group.labels.exposedText}} ${formatGoFloat(time)}\n`;
+  const { exposedText, labelsText } = group.labels;
+  return `${name}{${escaping === "underscores" ? exposedText : labelsText}} ${formatGoFloat(time)}\n`;
 }
 
 /** The families of a body that are stored, sorted by name. */

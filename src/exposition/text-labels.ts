@@ -7,6 +7,13 @@ const TO_ESCAPE = /[\\\n"]/;
 
 const ILLEGAL_CHARACTER = /[^a-zA-Z0-9_:]/gu;
 
+/** What becomes of names that the text format 0.0.4 does not know: underscores for what it cannot show, or quotes, which some readers take. */
+export type NameEscaping = "underscores" | "allow-utf-8";
+
+export function isLegacyMetricName(name: ByteString): boolean {
+  return LEGACY_METRIC_NAME.test(name);
+}
+
 /** The name as the text format 0.0.4 can show it, with underscores for what it cannot. Several names may look alike so. */
 export function exposedName(name: ByteString): ByteString {
   return LEGACY_METRIC_NAME.test(name) ? name : toUnderscores(name);
@@ -14,11 +21,16 @@ export function exposedName(name: ByteString): ByteString {
 
 /** `labelsText` as the text format 0.0.4 can show it, with underscores in names like those of `exposedName`. */
 export function exposedLabels(labels: LabelPairs, labelsText: ByteString): ByteString {
-  if (!labelsText.startsWith('"') && !labelsText.includes(',"')) return labelsText;
+  if (!mayHoldQuotedNames(labelsText)) return labelsText;
   const exposed = labels.map((part, index) =>
     index % 2 === 1 || isLegacyLabelName(part) ? part : toUnderscores(part).replaceAll(":", "_"),
   );
   return formatLabels(exposed);
+}
+
+/** False only when all names of a text of labels are legacy ones. */
+export function mayHoldQuotedNames(labelsText: ByteString): boolean {
+  return labelsText.startsWith('"') || labelsText.includes(',"');
 }
 
 function toUnderscores(name: ByteString): ByteString {

@@ -165,6 +165,9 @@ await describeWithParts(["pushgateway-1.11.0"], "the embedded Pushgateway answer
     ["application/vnd.google.protobuf;proto=other;encoding=delimited", "br, deflate"],
     ["text/html,text/plain;q=0.1", "*"],
     ["nonsense;;=", "nonsense;;="],
+    ["application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5", ""],
+    ["text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.5", ""],
+    ["text/plain;version=0.0.4;escaping=nonsense", ""],
   ])("GET /metrics for Accept %j and Accept-Encoding %j", async (accept, encoding) => {
     const headers = `Accept: ${accept}\r\nAccept-Encoding: ${encoding}\r\n`;
     await expectAlike("GET", "/metrics", { headers }, false);

@@ -6,7 +6,7 @@ import type { HttpExchange } from "../../http/server-exchange.ts";
 import { exposeFamilies } from "../family-exposition.ts";
 import type { GroupStore } from "../group-store.ts";
 import { exposeText } from "../text-exposition.ts";
-import { CONTENT_TYPES, negotiateFormat, prefersGzip } from "./media-type.ts";
+import { contentTypeOf, negotiateFormat, prefersGzip } from "./media-type.ts";
 import type { Answer } from "./route.ts";
 
 /** The fastest: the network to a Prometheus is nearby more often than not, and pushes wait for the same processor. */
@@ -21,13 +21,15 @@ export function expositionRoute(store: GroupStore, own: () => readonly MetricFam
   return async (exchange) => {
     const { fields } = exchange.head;
     const format = negotiateFormat(fields.get("accept"));
-    const body = format === "text" ? exposeText(store, own()) : protobufOf(store, own());
-    const headers = ["Content-Type", CONTENT_TYPES[format]];
+    const { kind, escaping } = format;
+    const body = kind === "text" ? exposeText(store, own(), escaping) : protobufOf(store, own());
+    const headers = ["Content-Type", contentTypeOf(format)];
     if (prefersGzip(fields.get("accept-encoding"))) await respondGzip(exchange, headers, body);
     else exchange.respond(200, headers, body);
   };
 }
 
+/** With all names as they are, whatever is understood: as Pushgateway does it. */
 function protobufOf(store: GroupStore, own: readonly MetricFamily[]): Buffer {
   const bytes = encodeDelimited(exposeFamilies(store, own));
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -8,7 +8,7 @@ import { exposeGroup } from "../family-exposition.ts";
 import { type Group, type GroupStore, PUSH_FAILURE_TIME, PUSH_TIME, PushRejectedError } from "../group-store.ts";
 import { type ApiErrorType, listOf, respondData, respondError, streamData } from "./api-answers.ts";
 import { type Durable, isDurable, NOT_DURABLE } from "./durable.ts";
-import { CONTENT_TYPES, negotiateFormat } from "./media-type.ts";
+import { contentTypeOf, negotiateFormat } from "./media-type.ts";
 import { formatFamilies, formatLabels, formatObject } from "./metrics-json.ts";
 import { type BodyLimits, receiveFamilies } from "./push-body.ts";
 import type { Answer, RouteTable } from "./route.ts";
@@ -72,10 +72,10 @@ async function withErrors(exchange: HttpExchange, answer: () => void | Promise<v
 function getGroup({ store, utf8Names }: GroupsApiParts, exchange: HttpExchange, query: string): void {
   const group = store.get(keyOf(query, utf8Names));
   if (group === undefined) throw new ApiError("not_found", "There is no such group");
-  if (negotiateFormat(exchange.head.fields.get("accept")) === "protobuf") {
+  if (negotiateFormat(exchange.head.fields.get("accept")).kind === "protobuf") {
     const bytes = encodeDelimited(exposeGroup(group));
     const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    exchange.respond(200, ["Content-Type", CONTENT_TYPES.protobuf], body);
+    exchange.respond(200, ["Content-Type", contentTypeOf({ kind: "protobuf", escaping: "allow-utf-8" })], body);
     return;
   }
   respondData(exchange, formatObject([...formatFamilies(group), ...summaryOf(group)]));

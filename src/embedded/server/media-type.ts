@@ -1,3 +1,5 @@
+import type { NameEscaping } from "../../exposition/text-labels.ts";
+
 /** A media type with its parameters (RFC 9110 §8.3.1). Names are in lower case. */
 export interface MediaType {
   readonly type: string;
@@ -32,25 +34,42 @@ export function isDelimitedProtobuf({ type, parameters }: MediaType): boolean {
   return type === PROTOBUF && parameters.get("proto") === FAMILY_MESSAGE && parameters.get("encoding") === "delimited";
 }
 
-export type ExpositionFormat = "text" | "protobuf";
+/** How an exposition is written. */
+export interface ExpositionFormat {
+  readonly kind: "text" | "protobuf";
+  readonly escaping: NameEscaping;
+}
 
-/** The Content-Type of each format, in the words of Prometheus' client libraries. */
-export const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
-  text: "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
-  protobuf: `${PROTOBUF}; proto=${FAMILY_MESSAGE}; encoding=delimited; escaping=underscores`,
+const CONTENT_TYPES = {
+  text: "text/plain; version=0.0.4; charset=utf-8",
+  protobuf: `${PROTOBUF}; proto=${FAMILY_MESSAGE}; encoding=delimited`,
 };
+
+/** The Content-Type of a format, in the words of Prometheus' client libraries. */
+export function contentTypeOf({ kind, escaping }: ExpositionFormat): string {
+  return `${CONTENT_TYPES[kind]}; escaping=${escaping}`;
+}
 
 /** The format that an Accept header prefers of those that there are: text where it names none. */
 export function negotiateFormat(accept: string | undefined): ExpositionFormat {
   const clauses = (accept ?? "").split(",").flatMap((clause) => parseMediaType(clause) ?? []);
   clauses.sort((a, b) => qualityOf(b) - qualityOf(a));
+  let escaping: NameEscaping = "underscores";
   for (const clause of clauses) {
-    if (qualityOf(clause) === 0) continue;
-    if (isDelimitedProtobuf(clause)) return "protobuf";
-    const version = clause.parameters.get("version") ?? "0.0.4";
-    if (clause.type === "text/plain" && version === "0.0.4") return "text";
+    const wanted = clause.parameters.get("escaping");
+    // As client libraries do it, a preferred format that does not exist here still tells what names are understood.
+    if (wanted !== undefined) escaping = wanted === "allow-utf-8" ? wanted : "underscores";
+    const kind = kindOf(clause);
+    if (kind !== undefined) return { kind, escaping };
   }
-  return "text";
+  return { kind: "text", escaping };
+}
+
+function kindOf(clause: MediaType): ExpositionFormat["kind"] | undefined {
+  if (qualityOf(clause) === 0) return undefined;
+  if (isDelimitedProtobuf(clause)) return "protobuf";
+  const version = clause.parameters.get("version") ?? "0.0.4";
+  return clause.type === "text/plain" && version === "0.0.4" ? "text" : undefined;
 }
 
 /** Whether an Accept-Encoding header prefers gzip to no encoding. */

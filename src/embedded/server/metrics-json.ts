@@ -54,9 +54,9 @@ function formatPushTime(name: PushTimeName, { labels, pushTime, pushFailureTime 
   return `{"time_stamp":${timestamp(value || pushTime || pushFailureTime)},"type":"GAUGE","help":${quote(PUSH_TIME_HELP[name])},"metrics":[${metric}]}`;
 }
 
-function formatFamily({ help, type, metrics, pushedAt }: StoredFamily): ByteString {
+function formatFamily({ help, type, inBodyOrder, pushedAt }: StoredFamily): ByteString {
   const helpEntry = help === undefined || help === "" ? "" : `"help":${quote(help)},`;
-  const list = metrics.map((metric) => formatMetric(type, metric)).join(",");
+  const list = inBodyOrder.map((metric) => formatMetric(type, metric)).join(",");
   return `{"time_stamp":${timestamp(pushedAt)},"type":"${type.toUpperCase()}",${helpEntry}"metrics":[${list}]}`;
 }
 
