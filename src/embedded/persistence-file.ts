@@ -1,7 +1,9 @@
 import { Database, SQLiteError } from "bun:sqlite";
 import { randomUUID } from "node:crypto";
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   linkSync,
@@ -95,8 +97,11 @@ function writeWhole(file: string, bytes: Uint8Array): void {
 
 function refuseUnfit(file: string, stats: Stats): void {
   if (!stats.isFile()) throw unfitFile("open", file, `it is no file; ${OTHER_FILE}`);
-  if (stats.size > 0) return;
-  throw unfitFile("open", file, "it is empty, which no persistence file ever is; remove it to start without groups");
+  if (stats.size === 0) {
+    throw unfitFile("open", file, "it is empty, which no persistence file ever is; remove it to start without groups");
+  }
+  // SQLite would open it to read only, and then call it a broken disk that it cannot lock it.
+  accessSync(file, constants.R_OK | constants.W_OK);
 }
 
 function openDatabase(file: string): Database {

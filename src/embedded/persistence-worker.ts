@@ -1,4 +1,3 @@
-import { describeError } from "../log.ts";
 import { GroupDatabase } from "./persistence-database.ts";
 import type { PersistenceReply, PersistenceRequest } from "./persistence-thread.ts";
 
@@ -16,7 +15,8 @@ function serve(thread: Worker): void {
       if (request.kind === "open") database = new GroupDatabase(request.file);
       return { result: perform(request) };
     } catch (error) {
-      return { error: describeError(error) };
+      // The message of a PersistenceError says all that its cause does.
+      return { error: (error as Error).message };
     }
   }
 

@@ -151,8 +151,9 @@ class FilePersistence implements Persistence {
   #saveInTime(): void {
     if (this.#closed !== undefined) return;
     const { sync, intervalMs } = this.#options;
-    if (sync === "push") this.durable().catch(ignore);
-    else this.#timer ??= setTimeout(() => void this.durable().catch(ignore), Math.min(intervalMs, MAX_WAIT_MS));
+    if (sync === "push") {
+      if (this.#next === undefined) this.durable().catch(ignore);
+    } else this.#timer ??= setTimeout(() => void this.durable().catch(ignore), Math.min(intervalMs, MAX_WAIT_MS));
   }
 
   async #saveNext(): Promise<void> {
