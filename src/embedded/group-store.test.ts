@@ -86,6 +86,14 @@ describe("GroupStore", () => {
     expect(told).toEqual(["a 1 0", "a 2 0", "a 3 0", "a 3 4", "deleted a", "wiped"]);
   });
 
+  test("has a push that is refused in the moment of one that was accepted fail after it", () => {
+    put("a", "x 1\n", 1_700_000_000.123);
+    expect(() => put("a", "x 1 5\n", 1_700_000_000.123)).toThrow(PushRejectedError);
+    const [pushTime = 0, pushFailureTime = 0] = pushTimes("a") ?? [];
+    expect(pushFailureTime).toBeGreaterThan(pushTime);
+    expect(pushFailureTime).toBeCloseTo(pushTime, 5);
+  });
+
   test("takes no push times from a body", () => {
     put("a", "push_time_seconds 5\n# TYPE push_failure_time_seconds counter\npush_failure_time_seconds 6\n", 1);
     expect(pushTimes("a")).toEqual([1, 0]);

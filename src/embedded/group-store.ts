@@ -27,6 +27,9 @@ export const PUSH_TIME_HELP: Readonly<Record<PushTimeName, string>> = {
   [PUSH_FAILURE_TIME]: "Last Unix time when changing this group in the Pushgateway failed.",
 };
 
+/** Seconds. Not less than what a float64 can add to a Unix time. */
+const CLOCK_STEP = 1e-6;
+
 /** What is stored under one grouping key. The next change of the store may alter it in place, or replace it. */
 export interface Group {
   /** Identifies the grouping key in its store. */
@@ -276,7 +279,9 @@ export class GroupStore {
   #recordFailure(id: string, labels: GroupLabels, known: Group | undefined, now: number): void {
     if (known === undefined && this.#groupProblem(id, labels) !== undefined) return;
     const { families = [], pushTime = 0 } = known ?? {};
-    this.#store({ id, labels, families, pushTime, pushFailureTime: now }, known);
+    // The later of two times says how the last push ended, and pushes can be faster than the clock.
+    const pushFailureTime = now === pushTime ? now + CLOCK_STEP : now;
+    this.#store({ id, labels, families, pushTime, pushFailureTime }, known);
   }
 
   #store(group: Omit<Group, "version">, known: Group | undefined): void {
@@ -321,6 +326,7 @@ function hasMetrics({ metrics }: StoredFamily): boolean {
 
 function refuseUnfitFamilies(families: readonly MetricFamily[]): void {
   for (const { name, metrics } of families) {
+    if (metrics.length === 0) continue;
     if (name === "" || !isValidUtf8(name)) throw new PushRejectedError("MetricFamily has no valid name");
     if (metrics.some(({ timestampMs }) => timestampMs !== undefined)) {
       throw new PushRejectedError("pushed metrics must not have timestamps");

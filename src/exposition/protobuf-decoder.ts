@@ -16,7 +16,10 @@ import type {
 } from "./model.ts";
 import { delimited, FieldReader, fixed64, type Tag, varint } from "./protobuf-reader.ts";
 
-/** A body that is no sequence of io.prometheus.client.MetricFamily messages, each with its length before it. */
+/**
+ * A body that is no sequence of io.prometheus.client.MetricFamily messages, each with its length before it. The message is
+ * Pushgateway's own; the cause tells more.
+ */
 export class ProtobufFormatError extends Error {
   override readonly name = "ProtobufFormatError";
 }
@@ -39,13 +42,20 @@ export const METRIC_TYPES: readonly MetricType[] = [
  */
 export function parseDelimited(body: Uint8Array): MetricFamily[] {
   const families: MetricFamily[] = [];
-  try {
-    const reader = new BinaryReader(body);
-    while (reader.pos < reader.len) families.push(readFamily(reader.bytes()));
-  } catch (error) {
-    throw new ProtobufFormatError(`Cannot read the body as protobuf: ${(error as Error).message}`, { cause: error });
+  const reader = new BinaryReader(body);
+  while (reader.pos < reader.len) {
+    const message = orRefuse("unexpected EOF", () => reader.bytes());
+    families.push(orRefuse("proto: cannot parse invalid wire-format data", () => readFamily(message)));
   }
   return families;
+}
+
+function orRefuse<Result>(problem: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    throw new ProtobufFormatError(problem, { cause: error });
+  }
 }
 
 function readFamily(message: Uint8Array): MetricFamily {

@@ -5,6 +5,7 @@ import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { PROTOBUF_TYPE } from "../support/push-bodies.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
+import { groupsEssence } from "./push-target.ts";
 
 type Value = Metric["value"];
 
@@ -105,24 +106,7 @@ async function push(url: string, path: string, body: string | Uint8Array, type =
   await fetch(url + path, init).catch(() => {});
 }
 
-/** The groups without what clocks say, and in an order: that of Pushgateway's is none. */
 async function groups(url: string): Promise<readonly unknown[]> {
   const { data } = (await (await fetch(`${url}/api/v1/metrics`)).json()) as { data: readonly object[] };
-  const texts = data.map((group) => JSON.stringify(group, (key, value) => normalize(key, value)));
-  return texts.sort().map((text) => JSON.parse(text));
-}
-
-function normalize(key: string, value: unknown): unknown {
-  if (key === "time_stamp") return typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value);
-  if (key === "metrics") return (value as object[]).map((metric) => sortKeys(metric)).sort(byText);
-  const isTime = key === "value" && /^1\.\d+e\+09$/.test(String(value));
-  return isTime ? "set" : typeof value === "object" && !Array.isArray(value) ? sortKeys(value as object) : value;
-}
-
-function sortKeys(value: object): object {
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function byText(a: object, b: object): number {
-  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
+  return groupsEssence(data);
 }

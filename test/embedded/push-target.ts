@@ -1,87 +1,63 @@
-import { exposeFamilies } from "../../src/embedded/family-exposition.ts";
-import { GroupStore, PushRejectedError } from "../../src/embedded/group-store.ts";
-import { exposeText } from "../../src/embedded/text-exposition.ts";
 import type { MetricFamily } from "../../src/exposition/model.ts";
 import { parseDelimited } from "../../src/exposition/protobuf-decoder.ts";
-import { parseText, TextFormatError } from "../../src/exposition/text-parser.ts";
-import { parsePushPath } from "../../src/sharding/grouping-key.ts";
-import type { Pushgateway } from "../support/pushgateway.ts";
-import { type Outcome, REJECTED } from "./accepted-differences.ts";
+import { PROTOBUF_TYPE } from "../support/push-bodies.ts";
+import type { Outcome } from "./accepted-differences.ts";
+import { HttpTarget, type WireAnswer, type WireRequest } from "./http-target.ts";
 import type { GeneratedPush } from "./push-arbitrary.ts";
 
-/** Something that takes pushes: a real Pushgateway or the core of ours. */
-export interface PushTarget {
-  push(push: GeneratedPush): Promise<Outcome>;
+/** A Pushgateway under test, a real one or ours. It must have its admin API. */
+export class PushTarget implements AsyncDisposable {
+  readonly #http: HttpTarget;
+
+  constructor(server: { readonly address: string }) {
+    this.#http = new HttpTarget(server.address);
+  }
+
+  async send(request: WireRequest): Promise<WireAnswer> {
+    return await this.#http.send(request);
+  }
+
+  async push({ method, path, body }: GeneratedPush): Promise<Outcome> {
+    const isText = typeof body === "string";
+    const { status, text } = await this.send({
+      method,
+      target: `/metrics/job/${path}`,
+      headers: isText ? [] : [`Content-Type: ${PROTOBUF_TYPE}`],
+      body: method === "DELETE" ? "" : isText ? Buffer.from(body) : body,
+    });
+    return { status, text };
+  }
+
   /** The text exposition. */
-  metrics(): Promise<string>;
+  async metrics(): Promise<string> {
+    return (await this.#get("/metrics")).text;
+  }
+
+  /** The groups that `GET /api/v1/metrics` shows. */
+  async groups(): Promise<readonly object[]> {
+    const { data } = JSON.parse((await this.#get("/api/v1/metrics")).text) as { data: readonly object[] };
+    return data;
+  }
+
   /** The protobuf exposition, without what the server says of itself. */
-  families(): Promise<readonly MetricFamily[]>;
-  wipe(): Promise<void>;
-}
-
-/** A real Pushgateway. It must have its admin API. */
-export function realTarget(server: Pushgateway): PushTarget {
-  return {
-    push: ({ method, path, body }) => request(`${server.url}/metrics/job/${path}`, requestOf(method, body)),
-    metrics: async () => (await request(`${server.url}/metrics`, {})).text,
-    async families() {
-      const response = await fetch(`${server.url}/metrics`, { headers: { accept: PROTOBUF } });
-      return parseDelimited(await response.bytes()).filter(({ name }) => !OF_THE_SERVER.test(name));
-    },
-    async wipe() {
-      const { status } = await request(`${server.url}/api/v1/admin/wipe`, { method: "PUT" });
-      if (status !== 202) throw new Error(`Cannot wipe ${server.address}: status ${status}`);
-    },
-  };
-}
-
-const PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-
-function requestOf(method: string, body: GeneratedPush["body"]): RequestInit {
-  if (method === "DELETE") return { method };
-  return typeof body === "string"
-    ? { method, body: Buffer.from(body) }
-    : { method, body, headers: { "content-type": PROTOBUF } };
-}
-
-async function request(url: string, init: RequestInit): Promise<Outcome> {
-  try {
-    // On a connection that was used before, fetch would repeat what 1.11.0 answers by closing the connection.
-    const response = await fetch(url, { ...init, keepalive: false, signal: AbortSignal.timeout(10_000) });
-    return { status: response.status, text: await response.text() };
-  } catch (error) {
-    if ((error as { code?: string }).code === "ECONNRESET") return { status: "none", text: String(error) };
-    throw error;
+  async families(): Promise<readonly MetricFamily[]> {
+    const response = await fetch(`http://${this.#http.address}/metrics`, { headers: { accept: PROTOBUF_TYPE } });
+    return parseDelimited(await response.bytes()).filter(({ name }) => !OF_THE_SERVER.test(name));
   }
-}
 
-/** The core of the embedded Pushgateway, with the statuses and texts that its server answers. */
-export function ownTarget(): PushTarget {
-  const store = new GroupStore({ utf8Names: false, ownFamilies: [] });
-  return {
-    push: (push) => Promise.resolve(pushTo(store, push)),
-    metrics: () => Promise.resolve(exposeText(store, []).toString()),
-    families: () => Promise.resolve([...exposeFamilies(store, [])]),
-    wipe: () => Promise.resolve(store.wipe()),
-  };
-}
-
-function pushTo(store: GroupStore, { method, path, body }: GeneratedPush): Outcome {
-  const key = parsePushPath(`/metrics/job/${path}`, { utf8Names: false });
-  if (method === "DELETE") {
-    store.delete(key);
-    return { status: 202, text: "" };
+  async wipe(): Promise<void> {
+    const { status } = await this.send({ method: "PUT", target: "/api/v1/admin/wipe", headers: [], body: "" });
+    if (status !== 202) throw new Error(`Cannot wipe ${this.#http.address}: status ${status}`);
   }
-  const now = Date.now() / 1_000;
-  try {
-    const families = typeof body === "string" ? parseText(Buffer.from(body)) : parseDelimited(body);
-    if (method === "PUT") store.replace(key, families, now);
-    else store.update(key, families, now);
-    return { status: 200, text: "" };
-  } catch (error) {
-    if (error instanceof TextFormatError) return { status: 400, text: `${error.message}\n` };
-    if (error instanceof PushRejectedError) return { status: 400, text: `${REJECTED}${error.message}\n` };
-    throw error;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#http[Symbol.asyncDispose]();
+  }
+
+  async #get(target: string): Promise<WireAnswer> {
+    const answer = await this.send({ method: "GET", target, headers: [], body: "" });
+    if (answer.status === 200) return answer;
+    throw new Error(`Cannot read ${target} of ${this.#http.address}: status ${answer.status}: ${answer.text}`);
   }
 }
 
@@ -100,4 +76,25 @@ export function essence(exposition: string): readonly string[] {
 export function familyNames(exposition: string): readonly string[] {
   const headings = exposition.split("\n").filter((line) => line.startsWith("# TYPE ") && !OF_THE_SERVER.test(line));
   return headings.map((line) => line.split(" ")[2] ?? "");
+}
+
+/** The groups without what clocks say, and in an order: that of Pushgateway's is none. */
+export function groupsEssence(groups: readonly object[]): readonly unknown[] {
+  const texts = groups.map((group) => JSON.stringify(group, (key, value) => normalize(key, value)));
+  return texts.sort().map((text) => JSON.parse(text) as unknown);
+}
+
+function normalize(key: string, value: unknown): unknown {
+  if (key === "time_stamp") return typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value);
+  if (key === "metrics") return (value as object[]).map((metric) => sortKeys(metric)).sort(byText);
+  const isTime = key === "value" && /^1\.\d+e\+09$/.test(String(value));
+  return isTime ? "set" : typeof value === "object" && !Array.isArray(value) ? sortKeys(value as object) : value;
+}
+
+function sortKeys(value: object): object {
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function byText(a: object, b: object): number {
+  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
 }

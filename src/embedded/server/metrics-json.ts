@@ -97,8 +97,12 @@ function number(value: number): ByteString {
   return `"${formatGoFloat(value)}"`;
 }
 
+const UINT64_MAX = 2n ** 64n - 1n;
+
+/** A count. As a float64 the highest is one too high. */
 function integer(value: number): ByteString {
-  return `"${BigInt(value)}"`;
+  const count = BigInt(value);
+  return `"${count > UINT64_MAX ? UINT64_MAX : count}"`;
 }
 
 /** Unix time in seconds as RFC 3339. */
