@@ -196,13 +196,19 @@ class RouterApp implements Router {
           router: { version: this.#options.version, startTimeSeconds: this.#options.process.startTimeSeconds },
           deleteGroups: (ids) => this.#placement.deleteGroups(ids, this.#stopped.signal),
           evacuate: (address) => this.#placement.evacuate(address),
-          onWiped: (time, unreachable) => this.#placement.wiped(unreachable, time),
+          onWiped: (time, unreachable) => this.#onWiped(time, unreachable),
           log: this.#options.log,
         }),
       },
       metrics: this.#metrics,
       onError: (error) => this.#options.log.error("Cannot answer a request; please report this", { err: error }),
     });
+  }
+
+  #onWiped(time: number, unreachable: readonly string[]): void {
+    this.#placement.wiped(unreachable, time);
+    // Only a member that was out is cleaned, and an outage can be too short for the health checks.
+    for (const address of unreachable) this.#membership.reportUnreachable(address, "could not be wiped");
   }
 
   /** Of the last audit, or of a listing that somebody asked for, where none has been yet. */

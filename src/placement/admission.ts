@@ -120,7 +120,8 @@ function wipedCopies(
   wipedAt: number | undefined,
 ): readonly Removal[] {
   if (wipedAt === undefined) return [];
-  const before = [...own].filter(([, { pushedAt }]) => pushedAt.seconds * 1000 < wipedAt);
+  // In doubt about its clock, it was before: the member was out of reach at that time.
+  const before = [...own].filter(([, { pushedAt }]) => (pushedAt.seconds - pushedAt.uncertainty) * 1000 < wipedAt);
   return before.map(([id]) => ({ id, address, carryTo: undefined, reason: "deleted" }));
 }
 

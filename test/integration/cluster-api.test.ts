@@ -1,8 +1,11 @@
 import { afterEach, expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { groupsOf } from "../support/groups.ts";
 import { type ConfigSections, configOf, LocalRouter } from "../support/local-router.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
+import { temporaryFolder } from "../support/server-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const TEST_TIMEOUT_MS = 30_000;
@@ -97,7 +100,7 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "The API ov
       const [a, b] = members as [Pushgateway, Pushgateway];
       await push(a, "/job/a", "x 1\n");
       await push(b, "/job/b", "x 2\n");
-      b.kill("SIGSTOP");
+      await b.freeze();
       await waitFor("the frozen one to look down", async () => {
         const { data } = await ask(router, "/api/v1/members");
         return data.members[1].state === "down";
@@ -372,5 +375,36 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "The API ov
       expect((await ask(router, "/api/v1/members")).data.members[0].misplaced).toBe(0);
     },
     TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "what was wiped while a member was down does not come back with its file",
+    async () => {
+      const folder = await temporaryFolder("wipe");
+      resources.defer(async () => await rm(folder, { recursive: true }));
+      const members: Pushgateway[] = [];
+      for (const host of ["127.0.0.2", "127.0.0.3"]) {
+        const persistenceFile = join(folder, host);
+        members.push(resources.use(await startPushgateway({ host, persistenceFile, flags: [ADMIN_API] })));
+      }
+      const router = resources.use(await LocalRouter.start(configOf(members)));
+      const [a, b] = members as [Pushgateway, Pushgateway];
+      for (const { address } of members) {
+        expect((await router.push(await router.pathOwnedBy(address))).status).toBe(200);
+      }
+      await b.halt();
+      const response = await router.get("/api/v1/admin/wipe", { method: "PUT" });
+      expect([response.status, response.headers.get(MISSING)]).toEqual([202, b.address]);
+      await b.start();
+      const states = async () => {
+        const { data } = await ask(router, "/api/v1/members");
+        return data.members.map(({ state }: { state: string }) => state).join(" ");
+      };
+      await waitFor("the member to be back", async () => (await states()) === "active active", {
+        timeoutMs: TEST_TIMEOUT_MS,
+      });
+      expect([(await groupsOf(a.url)).size, (await groupsOf(b.url)).size]).toEqual([0, 0]);
+    },
+    2 * TEST_TIMEOUT_MS,
   );
 });

@@ -10,6 +10,7 @@ import { configOf, LocalRouter } from "../support/local-router.ts";
 import { describeWithParts, part } from "../support/parts.ts";
 import { startPrometheus } from "../support/prometheus.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
+import { RawConnection } from "../support/raw-http.ts";
 import { runCommand } from "../support/run-command.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -331,7 +332,7 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1", "promtool"],
       const { members, router } = await startCluster(3);
       const [a, b, c] = members as [Pushgateway, Pushgateway, Pushgateway];
       for (const [index, member] of members.entries()) await push(member, `/job/j${index}`, `x ${index}\n`);
-      b.kill("SIGSTOP");
+      await b.freeze();
       const hanging = await router.get("/federate", { headers: { "X-Prometheus-Scrape-Timeout-Seconds": "1" } });
       expect([hanging.status, hanging.headers.get(MISSING)]).toEqual([200, b.address]);
       expect(samples(await hanging.text())).toEqual(['x{instance="",job="j0"} 0', 'x{instance="",job="j2"} 2']);
@@ -347,10 +348,39 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1", "promtool"],
       expect(failures.get('dynamic_sharding_federate_failures_total{reason="refused"}')).toBeGreaterThan(0);
       expect(router.log.some((line) => line.includes("Federating without") && line.includes(b.address))).toBe(true);
       await a.stop();
-      b.kill("SIGSTOP");
+      await b.freeze();
       const none = await router.get("/federate", { headers: { "X-Prometheus-Scrape-Timeout-Seconds": "0.5" } });
       expect(none.status).toBe(503);
       expect(await none.text()).toContain(`Cannot GET /metrics at ${a.address}: it refuses the connection`);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "serves four scrapes at a time, and works for nobody who has left",
+    async () => {
+      const { members, router } = await startCluster(2);
+      const [a, b] = members as [Pushgateway, Pushgateway];
+      await push(a, "/job/a", "x 1\n");
+      await b.freeze();
+      const clients = await Promise.all(Array.from({ length: 4 }, () => RawConnection.open(router.address)));
+      for (const client of clients) {
+        resources.use(client);
+        await client.write(`GET /federate HTTP/1.1\r\nHost: r\r\nX-Prometheus-Scrape-Timeout-Seconds: 300\r\n\r\n`);
+      }
+      const busy = await waitFor("the fifth to be turned away", async () => {
+        const response = await router.get("/federate", { headers: { "X-Prometheus-Scrape-Timeout-Seconds": "0.2" } });
+        return response.status === 503 && response;
+      });
+      expect([busy.headers.get("Retry-After"), await busy.text()]).toEqual([
+        "1",
+        "Busy: 4 scrapes of /federate are under way\n",
+      ]);
+      for (const client of clients) client.abort();
+      await waitFor("the others to make room", async () => {
+        const response = await router.get("/federate", { headers: { "X-Prometheus-Scrape-Timeout-Seconds": "0.2" } });
+        return response.status === 200 && samples(await response.text()).length === 1;
+      });
     },
     TEST_TIMEOUT_MS,
   );

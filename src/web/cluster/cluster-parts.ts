@@ -3,7 +3,7 @@ import type { GroupId } from "../../sharding/group-id.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 import { ApiError, NOT_READY } from "../json-answer.ts";
 import type { ClusterListing } from "./cluster-listing.ts";
-import type { ClusterListings } from "./cluster-listings.ts";
+import type { ClusterListings, ListingAge } from "./cluster-listings.ts";
 import type { ChooseCopy } from "./group-copy.ts";
 
 /** What the routes over all members share. */
@@ -25,8 +25,8 @@ export function currentMembers({ members }: Pick<ClusterParts, "members">): Memb
 }
 
 /** A listing of all members. Throws an ApiError when none of them can be listed, or they hold too much. */
-export async function listCluster(parts: ClusterParts, set: MemberSet, maxAgeMs: number): Promise<ClusterListing> {
-  const listing = await parts.listings.get(set, maxAgeMs).catch((error) => {
+export async function listCluster(parts: ClusterParts, set: MemberSet, age: ListingAge): Promise<ClusterListing> {
+  const listing = await parts.listings.get(set, age).catch((error) => {
     throw error instanceof RangeError ? new ApiError(503, error.message) : error;
   });
   const { missing, held } = listing;

@@ -22,7 +22,7 @@ export function groupDeletionRoute(parts: ClusterParts, deleteGroups: DeleteGrou
       const selectors = selectorsOf(parameters);
       if (selectors.length === 0) throw new ApiError(400, 'Cannot delete groups without a match[] such as {job="a"}');
       const set = currentMembers(parts);
-      const listing = await listCluster(parts, set, 0);
+      const listing = await listCluster(parts, set, "fresh");
       const ids = await matchingGroups(listing.ids, selectors, parts.slices);
       const failed = isDryRun || ids.length === 0 ? new Set() : await deleteGroups(ids);
       const missing = missingAddresses(listing);

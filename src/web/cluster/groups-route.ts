@@ -9,8 +9,6 @@ import { matchingGroups } from "./matching-groups.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
-/** Whoever walks through pages need not have all members listed anew for each. */
-const MAX_AGE_MS = 5_000;
 
 /** GET /api/v1/groups: groups, who holds and who owns them, a page at a time. */
 export function groupsRoute(parts: ClusterParts): Route {
@@ -20,7 +18,7 @@ export function groupsRoute(parts: ClusterParts): Route {
       const [limit, after] = [readLimit(parameters), readCursor(parameters)];
       const selectors = selectorsOf(parameters);
       const set = currentMembers(parts);
-      const listing = await listCluster(parts, set, MAX_AGE_MS);
+      const listing = await listCluster(parts, set, "kept");
       const ids = await matchingGroups(listing.ids, selectors, parts.slices);
       const start = firstBehind(ids, after);
       const page = ids.slice(start, start + limit);

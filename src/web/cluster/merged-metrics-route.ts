@@ -11,8 +11,6 @@ import { type ClusterParts, currentMembers, listCluster } from "./cluster-parts.
 
 /** Answers at a time: each has all members list their groups. */
 const MAX_ANSWERS = 4;
-/** A group that moves within this time may be missing in an answer. */
-const MAX_AGE_MS = 1_000;
 /** For one member's groups, at the pace of the client; and for a silence of the member's. */
 const MEMBER_TIMEOUT_MS = 300_000;
 const MEMBER_IDLE_TIMEOUT_MS = 5_000;
@@ -41,7 +39,7 @@ export function mergedMetricsRoute(parts: ClusterParts): Route {
 async function answer(exchange: HttpExchange, parts: ClusterParts): Promise<void> {
   const set = currentMembers(parts);
   const body = new ResponseBody(exchange);
-  const listing = await listCluster(parts, set, MAX_AGE_MS);
+  const listing = await listCluster(parts, set, "fresh");
   const shown = shownMembers(set, MEMBER_TIMEOUT_MS).map(({ address }) => address);
   const missing = listing.missing.filter(({ address }) => shown.includes(address));
   const header = missingMembersHeader(missing.map(({ address }) => address));

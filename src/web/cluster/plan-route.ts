@@ -8,7 +8,6 @@ import { parseQuery } from "../query.ts";
 import type { Route } from "../web-handler.ts";
 import { type ClusterParts, currentMembers, listCluster, missingAddresses } from "./cluster-parts.ts";
 
-const MAX_AGE_MS = 5_000;
 /** A ring of so many is built in milliseconds. */
 const MAX_CHANGES = 100;
 /** Groups between two looks at the clock. */
@@ -21,7 +20,7 @@ export function planRoute(parts: ClusterParts): Route {
       const set = currentMembers(parts);
       const before = set.members.filter(({ draining }) => !draining).map(({ address }) => address);
       const after = changedMembers(set, before, parseQuery(query));
-      const listing = await listCluster(parts, set, MAX_AGE_MS);
+      const listing = await listCluster(parts, set, "kept");
       const moves = await findMoves(listing.ids, before, after, parts.slices);
       const missing = missingAddresses(listing);
       const data = {
