@@ -10,7 +10,8 @@ interface Plan {
   readonly members_after: readonly string[];
   readonly groups: number;
   readonly moved: number;
-  readonly moves: readonly { readonly from: string; readonly to: string; readonly groups: number }[];
+  /** Null: nobody, as no member would take pushes. */
+  readonly moves: readonly { readonly from: string | null; readonly to: string | null; readonly groups: number }[];
   readonly missing_members: readonly string[];
 }
 
@@ -19,7 +20,7 @@ export async function planMoves(flags: PlanFlags): Promise<CommandResult> {
   const plan = await askRouter<Plan>(flags, "GET", "/api/v1/plan", { add: flags.add, remove: flags.remove });
   const stderr = missingMembersText(plan.missing_members, "groups that only they have are not counted");
   if (flags.output === "json") return { stdout: jsonText(plan), stderr, exitCode: 0 };
-  const moves = plan.moves.map(({ from, to, groups }) => [String(groups), from, to]);
+  const moves = plan.moves.map(({ from, to, groups }) => [String(groups), from ?? "nobody", to ?? "nobody"]);
   return { stdout: `${summarize(plan)}\n${formatTable(COLUMNS, moves)}`, stderr, exitCode: 0 };
 }
 
