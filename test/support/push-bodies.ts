@@ -11,6 +11,8 @@ export function protobufGauge(name: string, value: number): Uint8Array {
 export const PROTOBUF_TYPE =
   "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
+export const SNAPPY_STREAM_START: Uint8Array = Buffer.from("\xff\x06\x00\x00sNaPpY", "latin1");
+
 /** Bytes in snappy's framing format (google/snappy framing_format.txt), as one chunk that is not compressed. */
 export function snappyFramed(text: string): Uint8Array {
   const data = Buffer.from(text);
@@ -18,7 +20,7 @@ export function snappyFramed(text: string): Uint8Array {
   frame[0] = 0x01;
   frame.writeUIntLE(data.length + 4, 1, 3);
   frame.writeUInt32LE(maskedCrc32c(data), 4);
-  return Buffer.concat([Buffer.from("\xff\x06\x00\x00sNaPpY", "latin1"), frame, data]);
+  return Buffer.concat([SNAPPY_STREAM_START, frame, data]);
 }
 
 /** A text body of this many bytes or a line more that a Pushgateway accepts: many series of one gauge. */
@@ -56,7 +58,8 @@ function varint(value: number): Uint8Array {
 const CRC32C_POLYNOMIAL = 0x82f63b78;
 const SNAPPY_MASK = 0xa282ead8;
 
-function maskedCrc32c(data: Uint8Array): number {
+/** The checksum of snappy's framing format. */
+export function maskedCrc32c(data: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of data) {
     crc ^= byte;

@@ -16,40 +16,48 @@ const STREAM_IDENTIFIER_CHUNK = 0xff;
 const STREAM_IDENTIFIER = "sNaPpY";
 const CHUNK_HEAD_BYTES = 4;
 const CHECKSUM_BYTES = 4;
-/** Longest content of a chunk, uncompressed. */
+/** Longest content of a chunk, uncompressed, and the longest chunk that Go's package reads. */
 const MAX_CHUNK_BYTES = 65_536;
+const MAX_ENCODED_BYTES = 76_494;
 
 /**
- * Decodes snappy's framing format (github.com/google/snappy, framing_format.txt), checksums included. Two small formats that
- * have been still since 2013, and the packages that npm has of them decode the blocks but not the frames.
+ * Decodes snappy's framing format (github.com/google/snappy, framing_format.txt), checksums included. Our own, since both formats
+ * are small and have been still since 2013: of npm's packages, snappyjs decodes blocks only, and snappystream brings native
+ * code for each platform.
  *
  * @throws SnappyError, and BodyTooLargeError beyond `maxBytes`.
  */
 export function decodeSnappy(stream: Buffer, maxBytes: number): Buffer {
   const output = new ByteAccumulator();
   for (let at = 0; at < stream.length; ) {
-    const { kind, content, end } = readChunk(stream, at);
-    if (at === 0 && kind !== STREAM_IDENTIFIER_CHUNK) throw new SnappyError(CORRUPT);
-    const decoded = decodeChunk(kind, content);
+    const chunk = readChunk(stream, at);
+    const decoded = decodeChunk(chunk);
     if (output.length + decoded.length > maxBytes) throw new BodyTooLargeError(maxBytes);
     output.append(decoded);
-    at = end;
+    at = chunk.end;
   }
   return output.bytes();
 }
 
-function readChunk(
-  stream: Buffer,
-  at: number,
-): { readonly kind: number; readonly content: Buffer; readonly end: number } {
-  const start = at + CHUNK_HEAD_BYTES;
-  if (start > stream.length) throw new SnappyError(CORRUPT);
-  const end = start + stream.readUIntLE(at + 1, 3);
-  if (end > stream.length) throw new SnappyError(CORRUPT);
-  return { kind: stream.readUInt8(at), content: stream.subarray(start, end), end };
+interface Chunk {
+  readonly kind: number;
+  readonly content: Buffer;
+  readonly end: number;
 }
 
-function decodeChunk(kind: number, content: Buffer): Buffer {
+function readChunk(stream: Buffer, at: number): Chunk {
+  const start = at + CHUNK_HEAD_BYTES;
+  if (start > stream.length) throw new SnappyError(CORRUPT);
+  const kind = stream.readUInt8(at);
+  if (at === 0 && kind !== STREAM_IDENTIFIER_CHUNK) throw new SnappyError(CORRUPT);
+  const length = stream.readUIntLE(at + 1, 3);
+  const isUnknown = kind > PLAIN_CHUNK && kind < FIRST_SKIPPABLE_CHUNK;
+  if (isUnknown || length > MAX_ENCODED_BYTES) throw new SnappyError("snappy: unsupported input");
+  if (start + length > stream.length) throw new SnappyError(CORRUPT);
+  return { kind, content: stream.subarray(start, start + length), end: start + length };
+}
+
+function decodeChunk({ kind, content }: Chunk): Buffer {
   switch (kind) {
     case COMPRESSED_CHUNK:
       return checkedChunk(content, decodeBlock);
@@ -59,7 +67,6 @@ function decodeChunk(kind: number, content: Buffer): Buffer {
       if (content.toString("latin1") !== STREAM_IDENTIFIER) throw new SnappyError(CORRUPT);
       return NOTHING;
     default:
-      if (kind < FIRST_SKIPPABLE_CHUNK) throw new SnappyError("snappy: unsupported input");
       return NOTHING;
   }
 }
@@ -99,10 +106,10 @@ function decodeBlock(block: Buffer): Buffer {
   return output;
 }
 
-/** A varint. Nothing longer than a chunk may be is made room for. */
+/** A varint, which may have zeros to no purpose. Nothing longer than a chunk may be is made room for. */
 function readLength(block: Buffer): { readonly length: number; readonly end: number } {
   let length = 0;
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 10; i++) {
     const byte = block[i];
     if (byte === undefined) break;
     length += (byte & 0x7f) * 2 ** (7 * i);
