@@ -104,7 +104,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     if (now < this.#deadline) return;
     const { requestTimeoutMs } = this.#context.settings;
     const text = `Cannot push to ${this.owner}: no answer within ${requestTimeoutMs} ms`;
-    if (this.#attempt?.wasSent === true) this.#context.placement.doubted(this.key, this.owner);
+    if (this.#attempt?.wasSent === true) this.#doubt();
     this.#answer(504, text, "timed_out");
   }
 
@@ -196,7 +196,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   onAttemptFailed(failure: AttemptFailure, detail: string): void {
     this.#attempt = undefined;
     this.#context.metrics.upstreamFailed(this.owner, failure);
-    if (SEEN_BY_MEMBER.has(failure)) this.#context.placement.doubted(this.key, this.owner);
+    if (SEEN_BY_MEMBER.has(failure)) this.#doubt();
     if (this.#status !== 0) {
       this.#finish("failed", detail);
       this.exchange.abort();
@@ -215,6 +215,13 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     } else {
       this.#tryNextOwner(failure, detail);
     }
+  }
+
+  /** The member may have applied the push, or apply it yet. */
+  #doubt(): void {
+    const { placement } = this.#context;
+    placement.doubted(this.key, this.owner);
+    placement.questioned(this.key);
   }
 
   #gather(chunk: Buffer): void {
