@@ -312,8 +312,9 @@ export function formatPushTime(name: PushTimeName, group: Group, escaping: NameE
 
 /** The families of a body that are stored, sorted by name. */
 function readBody(families: readonly MetricFamily[]): readonly MetricFamily[] {
-  refuseUnfitFamilies(families);
-  return sortFamilies(families.every(isOfBody) ? families : families.filter(isOfBody));
+  const sorted = sortFamilies(families);
+  refuseUnfitFamilies(sorted);
+  return sorted.every(isOfBody) ? sorted : sorted.filter(isOfBody);
 }
 
 function isOfBody({ name }: MetricFamily): boolean {
