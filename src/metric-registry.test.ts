@@ -82,3 +82,38 @@ describe("MetricRegistry", () => {
     expect(second).toEndWith("# TYPE c_total counter\nc_total 2\n");
   });
 });
+
+describe("Summary", () => {
+  function linesAfter(values: readonly number[], now = performance.now()): readonly string[] {
+    const registry = new MetricRegistry();
+    const summary = registry.summary("s", "A summary.").labels();
+    for (const value of values) summary.observe(value, now);
+    return registry.render().trimEnd().split("\n").slice(2);
+  }
+
+  test("shows quantiles, sum and count", () => {
+    const values = Array.from({ length: 100 }, (_, i) => 100 - i);
+    expect(linesAfter(values)).toEqual([
+      's{quantile="0.1"} 10',
+      's{quantile="0.5"} 50',
+      's{quantile="0.9"} 90',
+      "s_sum 5050",
+      "s_count 100",
+    ]);
+  });
+
+  test("shows no quantiles of nothing, nor of what is long ago", () => {
+    const quantiles = ['s{quantile="0.1"} NaN', 's{quantile="0.5"} NaN', 's{quantile="0.9"} NaN'];
+    expect(linesAfter([])).toEqual([...quantiles, "s_sum 0", "s_count 0"]);
+    expect(linesAfter([1, 2], performance.now() - 3_600_000)).toEqual([...quantiles, "s_sum 3", "s_count 2"]);
+  });
+
+  test("forgets all but the latest of many observations", () => {
+    const values = [...Array.from({ length: 5_000 }, () => 1), ...Array.from({ length: 1_024 }, () => 2)];
+    expect(linesAfter(values).slice(0, 3)).toEqual([
+      's{quantile="0.1"} 2',
+      's{quantile="0.5"} 2',
+      's{quantile="0.9"} 2',
+    ]);
+  });
+});

@@ -25,6 +25,9 @@ export async function startQuickly(options: QuickStartOptions): Promise<Router> 
   const stopPushgateways = () => Promise.all(pushgateways.map((pushgateway) => pushgateway.stop()));
   try {
     const router = await startRouterBefore(pushgateways, options);
+    options.log.warn("No Pushgateways are configured, so some of our own keep metrics in memory only", {
+      pushgateways: pushgateways.map(({ address }) => address).join(" "),
+    });
     options.print(welcome(router, pushgateways, options));
     return {
       url: router.url,

@@ -5,7 +5,14 @@ import type { ByteString } from "../../sharding/byte-string.ts";
 import { percentDecode } from "../../sharding/byte-string.ts";
 import { type GroupingKey, PushPathError, parsePushPath } from "../../sharding/grouping-key.ts";
 import { exposeGroup } from "../family-exposition.ts";
-import { type Group, type GroupStore, PUSH_FAILURE_TIME, PUSH_TIME, PushRejectedError } from "../group-store.ts";
+import {
+  type Changes,
+  type Group,
+  type GroupStore,
+  PUSH_FAILURE_TIME,
+  PUSH_TIME,
+  PushRejectedError,
+} from "../group-store.ts";
 import { type ApiErrorType, listOf, respondData, respondError, streamData } from "./api-answers.ts";
 import { type Durable, isDurable, NOT_DURABLE } from "./durable.ts";
 import { contentTypeOf, negotiateFormat } from "./media-type.ts";
@@ -116,15 +123,15 @@ function refuseNewer(group: Group | undefined, pushTime: number): void {
 async function getChanges({ store }: GroupsApiParts, exchange: HttpExchange, query: string): Promise<void> {
   const since = Number(parameter(query, "since") ?? 0);
   if (!Number.isSafeInteger(since) || since < 0) throw new ApiError("bad_data", "Want ?since=<version>");
-  const { groups, deleted, isComplete } = store.changedSince(since);
-  const head = `{"version":${store.version},"complete":${isComplete},"groups":`;
-  await streamData(exchange, [
-    ...[head],
-    ...listOf(groups, (group) => formatObject(summaryOf(group))),
-    ',"deleted":',
-    ...listOf(deleted, ({ key }) => formatLabels(key)),
-    "}",
-  ]);
+  await streamData(exchange, formatChanges(store.version, store.changedSince(since)));
+}
+
+function* formatChanges(version: number, { groups, deleted, isComplete }: Changes): Iterable<ByteString> {
+  yield `{"version":${version},"complete":${isComplete},"groups":`;
+  yield* listOf(groups, (group) => formatObject(summaryOf(group)));
+  yield ',"deleted":';
+  yield* listOf(deleted, ({ key }) => formatLabels(key));
+  yield "}";
 }
 
 function summaryOf({ labels, version, pushTime, pushFailureTime }: Group): readonly (readonly [string, ByteString])[] {

@@ -10,6 +10,7 @@ export interface StatusPageOptions {
   readonly version: string;
   readonly flags: Readonly<Record<string, string>>;
   readonly startedAt: Date;
+  readonly telemetryPath: string;
 }
 
 /** A page for people: which groups there are, with what and since when, and how the server runs. No scripts. */
@@ -32,7 +33,7 @@ const STYLE = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-widt
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left;vertical-align:top}
 code{font-size:13px}.failed{color:#b00020}`;
 
-function page(store: GroupStore, { version, flags, startedAt }: StatusPageOptions): string {
+function page(store: GroupStore, { version, flags, startedAt, telemetryPath }: StatusPageOptions): string {
   const shown = [...take(store.groups(), MAX_SHOWN_GROUPS)];
   const more = store.size > shown.length ? `<p>The first ${shown.length} of ${store.size} groups.</p>` : "";
   const flagRows = Object.entries(flags).map(([name, value]) => row([`--${name}`, value].map(code)));
@@ -40,7 +41,7 @@ function page(store: GroupStore, { version, flags, startedAt }: StatusPageOption
 <html lang="en"><head><meta charset="utf-8"><title>Pushgateway (dynamic-sharding)</title><style>${STYLE}</style></head><body>
 <h1>Pushgateway</h1>
 <p>The embedded Pushgateway of dynamic-sharding ${escapeHtml(version)}, since ${escapeHtml(startedAt.toISOString())}.
-<a href="metrics">Metrics</a></p>
+<a href="${escapeHtml(telemetryPath.slice(1))}">Metrics</a></p>
 <h2>Groups: ${store.size}</h2>
 ${more}<table><thead>${row(["Grouping key", "Last push", "Last failed push", "Metrics"], "th")}</thead>
 <tbody>${shown.map(groupRow).join("\n")}</tbody></table>
