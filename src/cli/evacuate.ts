@@ -15,6 +15,6 @@ export async function evacuateMember(flags: ClientFlags, address: string): Promi
   const exitCode = left === 0 ? 0 : 1;
   if (flags.output === "json") return { stdout: jsonText(evacuation), stderr: "", exitCode };
   const stderr =
-    left === 0 ? "" : `${count(left, "group")} left on ${address}; run the command again, or see the router's log.\n`;
+    left === 0 ? "" : `${count(left, "group")} left on ${address}, in use or not to be moved; run the command again.\n`;
   return { stdout: `Moved ${count(moved, "group")} from ${address}.\n`, stderr, exitCode };
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parse } from "yaml";
+import { parseCommandLine } from "../../src/command-line.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { anchorsOf, chapterOf, codeBlocks, linksOf } from "../support/markdown.ts";
 import { describeWithParts, part, REPOSITORY } from "../support/parts.ts";
@@ -31,6 +32,22 @@ interface Example {
   /** Page and position. */
   readonly place: string;
   readonly text: string;
+}
+
+/** The command lines of this program that a reader may copy from the documentation, comments and pipes cut off. */
+async function commandExamples(): Promise<readonly string[]> {
+  const code = await Promise.all(PAGES.map(async (page) => codeBlocks(await read(page), "sh")));
+  const lines = code.flat().flatMap((block) => block.split("\n"));
+  return lines.flatMap((line) => {
+    const [, command] = /^dynamic-sharding((?: +(?:'[^']*'|"[^"]*"|[^\s'"|#])+)*) *(?:[|#].*)?$/.exec(line) ?? [];
+    return command === undefined ? [] : [command.trim()];
+  });
+}
+
+/** As a shell splits a line and takes off its quotes. */
+function wordsOf(line: string): readonly string[] {
+  const words = line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
+  return words.map((word) => word.replaceAll(/'([^']*)'|"([^"]*)"/g, (_, single, double) => single ?? double));
 }
 
 /** All YAML that a reader may copy from the documentation, that for Prometheus apart from our own. */
@@ -68,6 +85,15 @@ const configurations = await yamlExamples(false);
 const scrapeConfigurations = await yamlExamples(true);
 
 describe("the documentation", () => {
+  test("shows command lines that make sense", async () => {
+    const commands = await commandExamples();
+    expect(commands.length).toBeGreaterThan(12);
+    for (const command of commands) {
+      const words = wordsOf(command).map((word) => word.replace("$router", "http://localhost:9292"));
+      expect(() => parseCommandLine(words)).not.toThrow();
+    }
+  });
+
   test.each(PAGES)("%s links to what there is", async (page) => {
     const links = linksOf(await read(page));
     const verdicts = await Promise.all(links.map((link) => leadsSomewhere(page, link)));

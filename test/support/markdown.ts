@@ -12,10 +12,10 @@ export function chapterOf(markdown: string, heading: string): string {
     .join("\n");
 }
 
-/** The contents of the fenced code blocks in a language, in order. */
+/** The contents of the fenced code blocks in a language, in order, those within lists included. */
 export function codeBlocks(markdown: string, language: string): readonly string[] {
-  return [...markdown.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, name, code = ""]) =>
-    name === language ? [code] : [],
+  return [...markdown.matchAll(/^( *)```(\w+)\n([\s\S]*?)^\1```$/gm)].flatMap(([, indent = "", name, code = ""]) =>
+    name === language ? [code.replaceAll(new RegExp(`^${indent}`, "gm"), "")] : [],
   );
 }
 
