@@ -177,7 +177,7 @@ class RouterApp implements Router {
         "/federate": {
           GET: federateRoute({
             members,
-            choose,
+            judge: { choose, questioned: () => this.#placement.groupsInQuestion() },
             slices: this.#slices,
             observer: this.#metrics,
             log: this.#options.log,

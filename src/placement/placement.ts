@@ -210,6 +210,11 @@ export class Placement {
     return { groups: this.#auditor.lastAudit?.groups.get(address), misplaced };
   }
 
+  /** Groups of which more is known than copies show: of all others, an only copy counts. */
+  *groupsInQuestion(): Iterable<GroupId> {
+    for (const [id] of this.#directory.entries()) yield id;
+  }
+
   /** Groups that are, or may be, elsewhere than at their owner. */
   get misplacedGroups(): number {
     return this.#directory.size;

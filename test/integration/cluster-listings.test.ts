@@ -8,7 +8,7 @@ import { WorkSlices } from "../../src/work-slices.ts";
 class SlowLister {
   requests = 0;
   readonly #server: Server<undefined>;
-  #gate = Promise.withResolvers<void>();
+  readonly #gate = Promise.withResolvers<void>();
 
   constructor() {
     this.#server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => this.#answer(++this.requests) });
@@ -22,10 +22,6 @@ class SlowLister {
   /** Answers all requests that are there and those that come. */
   open(): void {
     this.#gate.resolve();
-  }
-
-  close(): void {
-    this.#gate = Promise.withResolvers();
   }
 
   async stop(): Promise<void> {

@@ -4,7 +4,10 @@ import { parseGoFloat } from "../../src/exposition/go-float.ts";
 import type { Metric } from "../../src/exposition/model.ts";
 import { encodeDelimited } from "../../src/exposition/protobuf-encoder.ts";
 import { parseText } from "../../src/exposition/text-parser.ts";
+import { groupIdOf } from "../../src/sharding/group-id.ts";
+import { parsePushPath } from "../../src/sharding/grouping-key.ts";
 import { federate as federateMembers } from "../../src/web/federate/federation.ts";
+import type { CopyJudge } from "../../src/web/federate/group-copies.ts";
 import { WorkSlices } from "../../src/work-slices.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { configOf, LocalRouter } from "../support/local-router.ts";
@@ -64,12 +67,16 @@ async function federate(router: LocalRouter, query = "", headers: Record<string,
 }
 
 /** What is federated where push times alone say which copy of a group counts. */
-async function federateNewest(members: readonly Member[]): Promise<string> {
+async function federateNewest(members: readonly Member[], judge: Partial<CopyJudge> = {}): Promise<string> {
   const { pieces, missing } = await federateMembers({
     members: members.map(({ address }) => ({ address, timeoutMs: 10_000 })),
     selectors: [],
     utf8Names: true,
-    choose: (_id, copies) => copies.reduce((best, copy) => (copy.pushTime > best.pushTime ? copy : best)).address,
+    judge: {
+      choose: (_id, copies) => copies.reduce((best, copy) => (copy.pushTime > best.pushTime ? copy : best)).address,
+      questioned: () => [],
+      ...judge,
+    },
     askAgainMs: 10_000,
     slices: new WorkSlices(),
     signal: new AbortController().signal,
@@ -248,6 +255,28 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1", "promtool"],
       const expected = await newestSeries(members);
       expect(expected.length).toBeGreaterThan(60);
       expect(seriesOf(await federateNewest(members))).toEqual(expected);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "hides what does not count, be it the only copy",
+    async () => {
+      const members = await startMembers(2, ["--push.enable-utf8-names"]);
+      const [a, b] = members as [Pushgateway, Pushgateway];
+      const paths = ["/job/gone", "/job/gone/instance/i", "/job/gone/z/%C3%B6%22/a/1", "/job/gone/U__a_2e_b/v"];
+      for (const path of paths) await push(a, path, "gone 1\n");
+      await push(b, "/job/kept", "kept 1\n");
+      const options = { utf8Names: true };
+      const ids = paths.map((path) => groupIdOf(parsePushPath(`/metrics${path}`, options)));
+      const asked: string[] = [];
+      const text = await federateNewest(members, {
+        questioned: () => [...ids, groupIdOf(parsePushPath("/metrics/job/nowhere", options))],
+        choose: (id) => void asked.push(id),
+      });
+      expect(asked.sort()).toEqual(ids.toSorted());
+      expect(samples(text)).toEqual(['kept{instance="",job="kept"} 1']);
+      expect(text.match(/^push_time_seconds/gm)?.length).toBe(1);
     },
     TEST_TIMEOUT_MS,
   );

@@ -8,7 +8,7 @@ export interface GroupCopy {
 }
 
 /**
- * Says which copy of a group counts: the address of one of them. It is asked only where there are several, in the order of
- * addresses. Undefined: none of them, because the group was deleted or its newest copy is out of reach.
+ * Says which copy of a group counts, of those that were seen: the address of one of them. They are in the order of addresses.
+ * Undefined: none of them, because the group was deleted or its newest copy is out of reach.
  */
 export type ChooseCopy = (id: GroupId, copies: readonly GroupCopy[]) => string | undefined;

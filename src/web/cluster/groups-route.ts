@@ -40,7 +40,7 @@ export function groupsRoute(parts: ClusterParts): Route {
 
 function describeGroup(id: GroupId, set: MemberSet, listing: ClusterListing, parts: ClusterParts) {
   const copies = listing.copiesOf(id);
-  const counting = copies.length > 1 ? parts.choose(id, copies) : copies[0]?.address;
+  const counting = parts.choose(id, copies);
   return {
     ...groupNameOf(id, parts.utf8Names()),
     owner: set.ownerOf(keyOfGroupId(id).canonicalPath)?.address ?? null,

@@ -110,7 +110,7 @@ class GroupStream {
       this.#newcomers.add(id);
       return isNew;
     }
-    return (copies.length === 1 ? copies[0]?.address : this.#choose(id, copies)) === address;
+    return this.#choose(id, copies) === address;
   }
 
   #add(json: Buffer): Promise<void> | undefined {

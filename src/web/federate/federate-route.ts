@@ -6,17 +6,17 @@ import type { MemberSet } from "../../membership/member-set.ts";
 import { MemberRequestError } from "../../pushgateway/member-request.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 import { shownMembers } from "../cluster/asked-members.ts";
-import type { ChooseCopy } from "../cluster/group-copy.ts";
 import { missingMembersHeader, NOT_READY, RETRY_SOON } from "../json-answer.ts";
 import { parseQuery, selectorsOf } from "../query.ts";
 import { ResponseBody, respondInPieces } from "../response-body.ts";
 import type { Route } from "../web-handler.ts";
 import { type Federated, federate } from "./federation.ts";
 import { FederationLog } from "./federation-log.ts";
+import type { CopyJudge } from "./group-copies.ts";
 
 export interface FederateParts {
   readonly members: () => MemberSet | undefined;
-  readonly choose: ChooseCopy;
+  readonly judge: CopyJudge;
   readonly slices: WorkSlices;
   readonly observer: FederateObserver;
   readonly log: Logger;
@@ -74,7 +74,7 @@ async function answer(
   exchange: HttpExchange,
   members: MemberSet,
   selectors: readonly Selector[],
-  { choose, slices, observer }: FederateParts,
+  { judge, slices, observer }: FederateParts,
   log: FederationLog,
 ): Promise<void> {
   const timeoutMs = scrapeTimeout(exchange);
@@ -85,7 +85,7 @@ async function answer(
       members: shownMembers(members, READ_PART * timeoutMs),
       selectors,
       utf8Names,
-      choose,
+      judge,
       askAgainMs: ASK_AGAIN_PART * timeoutMs,
       slices,
       signal: body.signal,

@@ -4,11 +4,10 @@ import type { Selector } from "../../matchers/selector.ts";
 import type { GroupId } from "../../sharding/group-id.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 import type { AskedMember, MissingMember } from "../cluster/asked-members.ts";
-import type { ChooseCopy } from "../cluster/group-copy.ts";
 import { groupsOfAmbiguousSeries, type SeriesId, seriesIdOfLine } from "./ambiguous-series.ts";
 import { CopyFilter } from "./copy-filter.ts";
 import { type FederatedText, type FederationRules, federateTexts } from "./federated-text.ts";
-import { findLosingCopies, type MemberText } from "./group-copies.ts";
+import { type CopyJudge, findLosingCopies, type MemberText } from "./group-copies.ts";
 import { readSeriesOfGroups } from "./member-series.ts";
 import { readMemberTexts } from "./member-texts.ts";
 
@@ -17,7 +16,7 @@ export interface FederationRequest {
   /** Series that are wanted; all when empty. */
   readonly selectors: readonly Selector[];
   readonly utf8Names: boolean;
-  readonly choose: ChooseCopy;
+  readonly judge: CopyJudge;
   /** How long a member is waited for that must be asked again, which of its groups a series belongs to. */
   readonly askAgainMs: number;
   readonly slices: WorkSlices;
@@ -36,9 +35,9 @@ const JOB = Buffer.from("job");
  * tell of the Pushgateway itself, and are left out. A member that does not answer costs its groups and nothing else.
  */
 export async function federate(request: FederationRequest): Promise<Federated> {
-  const { members, selectors, utf8Names, choose, slices, signal } = request;
+  const { members, selectors, utf8Names, judge, slices, signal } = request;
   const { texts, missing } = await readMemberTexts(members, signal);
-  const losing = await findLosingCopies(texts, choose, slices);
+  const losing = await findLosingCopies(texts, judge, slices);
   const tests = await Promise.all(texts.map((text, index) => createCopyTest(text, losing.get(index), request)));
   const unclear = tests.flatMap(({ missing }) => missing ?? []);
   const rules: FederationRules = {

@@ -1,8 +1,9 @@
 import type { FamilyRange } from "../../exposition/family-ranges.ts";
 import type { LabelPairs } from "../../exposition/model.ts";
 import { SampleLine } from "../../exposition/sample-line.ts";
+import { formatLabels } from "../../exposition/text-labels.ts";
 import type { ByteString } from "../../sharding/byte-string.ts";
-import { type GroupId, groupIdOf } from "../../sharding/group-id.ts";
+import { type GroupId, groupIdOf, keyOfGroupId } from "../../sharding/group-id.ts";
 import { groupingKeyOf, type Label } from "../../sharding/grouping-key.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 import type { ChooseCopy } from "../cluster/group-copy.ts";
@@ -21,18 +22,25 @@ export const PUSH_FAILURE_TIME = "push_failure_time_seconds";
 /** Above the longest text; a place is a text's index and an offset in one number. */
 const OFFSETS = 2 ** 40;
 
+/** Who says which copies count. */
+export interface CopyJudge {
+  readonly choose: ChooseCopy;
+  /** Groups of which even an only copy may not count. Of all others it does, and nobody is asked. */
+  readonly questioned: () => Iterable<GroupId>;
+}
+
 /**
- * Finds the copies that do not count: for each text, by its index, the groups that it holds and another one holds, too, in a
- * copy that counts. Each group has exactly one series that tells its push time, so that these series tell the copies.
+ * Finds the copies that do not count: for each text, by its index, the groups that it holds in such a copy. Each group has exactly
+ * one series that tells its push time, so that these series tell the copies.
  */
 export async function findLosingCopies(
   texts: readonly MemberText[],
-  choose: ChooseCopy,
+  { choose, questioned }: CopyJudge,
   slices: WorkSlices,
 ): Promise<ReadonlyMap<number, ReadonlySet<GroupId>>> {
   const losing = new Map<number, Set<GroupId>>();
   const line = new SampleLine();
-  for (const places of await findDoubled(texts, slices)) {
+  for (const places of await findDoubtfulGroups(texts, questioned(), slices)) {
     const copies = places.map((place) => {
       const index = Math.floor(place / OFFSETS);
       const text = texts[index] as MemberText;
@@ -51,10 +59,14 @@ export async function findLosingCopies(
   return losing;
 }
 
-/** The places of the push times of each group that is in several texts, in the order of the texts. */
-async function findDoubled(texts: readonly MemberText[], slices: WorkSlices): Promise<Iterable<readonly number[]>> {
+/** The places of the push times of each group that is in several texts or is questioned, in the order of the texts. */
+async function findDoubtfulGroups(
+  texts: readonly MemberText[],
+  questioned: Iterable<GroupId>,
+  slices: WorkSlices,
+): Promise<Iterable<readonly number[]>> {
   const firstPlaces = new Map<ByteString, number>();
-  const doubled = new Map<ByteString, number[]>();
+  const doubtful = new Map<ByteString, number[]>();
   for (const [index, text] of texts.entries()) {
     await eachPushTime(text, slices, (line, offset) => {
       const place = index * OFFSETS + offset;
@@ -63,13 +75,19 @@ async function findDoubled(texts: readonly MemberText[], slices: WorkSlices): Pr
       const first = firstPlaces.get(labels);
       if (first === undefined) firstPlaces.set(labels, place);
       else if (Math.floor(first / OFFSETS) !== index) {
-        const places = doubled.get(labels);
-        if (places === undefined) doubled.set(labels, [first, place]);
+        const places = doubtful.get(labels);
+        if (places === undefined) doubtful.set(labels, [first, place]);
         else places.push(place);
       }
     });
   }
-  return doubled.values();
+  for (const id of questioned) {
+    const labels = exposedLabelsText(id);
+    const first = firstPlaces.get(labels);
+    if (first !== undefined && !doubtful.has(labels)) doubtful.set(labels, [first]);
+    if (slices.isOver) await slices.next();
+  }
+  return doubtful.values();
 }
 
 /** Calls `visit` with the line that tells the push time of each group, and with its offset. */
@@ -105,4 +123,13 @@ export function exposedGroupId(pairs: LabelPairs): GroupId {
     else if (name !== "instance" || value !== "") labels.push({ name, value });
   }
   return groupIdOf(groupingKeyOf(job, labels));
+}
+
+/** The reverse, with the braces around it. */
+function exposedLabelsText(id: GroupId): ByteString {
+  const { job, labels } = keyOfGroupId(id);
+  const all = [{ name: "job", value: job }, ...labels];
+  if (!labels.some(({ name }) => name === "instance")) all.push({ name: "instance", value: "" });
+  const sorted = all.sort((one, other) => (one.name < other.name ? -1 : 1));
+  return `{${formatLabels(sorted.flatMap(({ name, value }) => [name, value]))}}`;
 }
