@@ -173,3 +173,57 @@ await describeWithParts(["pushgateway-1.11.0"], "the embedded Pushgateway answer
     await expectAlike("GET", "/metrics", { headers }, false);
   });
 });
+
+await describeWithParts(
+  ["pushgateway-1.11.0"],
+  "under a prefix, the embedded Pushgateway answers as Pushgateway 1.11.0",
+  () => {
+    let real: Pushgateway;
+    let own: LocalPushgateway;
+    beforeAll(async () => {
+      real = await startPushgateway({
+        flags: ["--web.route-prefix=/a/pg", "--web.telemetry-path=/own"],
+        readyPath: "/a/pg/-/ready",
+      });
+      own = await LocalPushgateway.start({ routePrefix: "/a/pg", telemetryPath: "/own", enableAdminApi: false });
+    });
+    afterAll(async () => {
+      await real.stop();
+      await own.stop();
+    });
+
+    test.each([
+      ["GET", "/a/pg/-/healthy"],
+      ["GET", "/-/healthy"],
+      ["GET", "/a/pg/-/quit"],
+      ["PUT", "/a/pg/-/quit"],
+      ["GET", "/a/pg"],
+      ["GET", "/"],
+      ["GET", "/a"],
+      ["PUT", "/a/pg/metrics/job/j/l/v"],
+      ["PUT", "/a/pg/metr%69cs/job/j"],
+      ["PUT", "/%61/pg/metrics/job/j"],
+      ["PUT", "/metrics/job/j"],
+      ["PUT", "/a/pg/metrics/job"],
+      ["PUT", "/a/pg/metrics/job/"],
+      ["PUT", "/a/pg//metrics/job/j?x=y"],
+      ["PUT", "/A/PG/metrics/job/J"],
+      ["DELETE", "/a/pg/metrics/job/j"],
+      ["GET", "/a/pg/metrics/job/j"],
+      ["GET", "/a/pg/metrics"],
+      ["HEAD", "/a/pg/own"],
+      ["POST", "/a/pg/own"],
+      ["GET", "/a/pg/OWN/"],
+      ["GET", "/own"],
+      ["GET", "/api/v1/status"],
+      ["HEAD", "/a/pg/api/v1/status"],
+      ["OPTIONS", "/a/pg/api/v1/anything"],
+      ["OPTIONS", "/api/v1/status"],
+      ["PUT", "/a/pg/api/v1/admin/wipe"],
+    ])("%s %s", async (method, target) => {
+      const theirs = await send(real.address, method, target, {});
+      const ours = await send(own.address, method, target, {});
+      expect(essence(ours, true)).toEqual(essence(theirs, true));
+    });
+  },
+);

@@ -12,6 +12,8 @@ export interface PushgatewayOptions {
   readonly flags?: readonly string[];
   /** Nothing is persisted when absent. */
   readonly persistenceFile?: string;
+  /** /-/ready when absent. */
+  readonly readyPath?: string;
 }
 
 /** A real Pushgateway. */
@@ -35,7 +37,7 @@ export class Pushgateway extends ServerProcess {
         `--persistence.file=${options.persistenceFile ?? ""}`,
         ...(options.flags ?? []),
       ],
-      ready: () => answersOk(`http://${address}/-/ready`),
+      ready: () => answersOk(`http://${address}${options.readyPath ?? "/-/ready"}`),
     });
     this.host = host;
     this.port = port;
