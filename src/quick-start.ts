@@ -60,12 +60,15 @@ async function startRouterBefore(
   const servers = pushgateways.map(({ address }) => address);
   const withServers = (config: Config): Config =>
     namesPushgateways(config) ? config : { ...config, pushgateway: { ...config.pushgateway, servers } };
-  const { hostname, port } = options.config.listen;
-  const listen = { hostname, port: options.mayMove ? nextFreePort(hostname, port) : port };
+  const asked = options.config.listen;
+  const listen = options.mayMove ? { ...asked, port: nextFreePort(asked.hostname, asked.port) } : asked;
+  // A file that still asks for the address that was taken asks for nothing new.
+  const withPlace = (config: Config): Config => (Bun.deepEquals(config.listen, asked) ? { ...config, listen } : config);
+  const complete = (config: Config) => withPlace(withServers(config));
   return await startRouter({
     ...options,
-    config: withServers({ ...options.config, listen }),
-    loadConfig: async () => withServers({ ...(await options.loadConfig()), listen }),
+    config: complete(options.config),
+    loadConfig: async () => complete(await options.loadConfig()),
   });
 }
 

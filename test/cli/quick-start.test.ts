@@ -69,6 +69,10 @@ test("a second one takes the next free ports, and says so", async () => {
   expect(second.text).toContain("Not all ports from 9091 on are free: ");
   expect(second.pushUrl).not.toBe(first.pushUrl);
   expect(second.members.filter((member) => first.members.includes(member))).toEqual([]);
+
+  second.child.kill("SIGHUP");
+  await waitFor("the reload", () => second.child.output().includes("Reloaded the configuration"));
+  expect(second.child.output()).not.toContain("Ignoring the new listen address");
 });
 
 test("a file without Pushgateways leads to the same, and one that names some later replaces them", async () => {
