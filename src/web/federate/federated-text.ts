@@ -3,6 +3,7 @@ import type { SampleLine } from "../../exposition/sample-line.ts";
 import { exposedLabels, exposedName, formatLabels, quotedName } from "../../exposition/text-labels.ts";
 import type { ByteString } from "../../sharding/byte-string.ts";
 import type { WorkSlices } from "../../work-slices.ts";
+import { sortInSlices } from "../cluster/sort-in-slices.ts";
 import { OutputPieces } from "../output-pieces.ts";
 import { eachSample } from "./each-sample.ts";
 import type { MemberText } from "./group-copies.ts";
@@ -62,11 +63,12 @@ class Federation {
   }
 
   async run(): Promise<FederatedText> {
-    const families = shareFamilies(this.#texts, this.#rules.utf8Names);
+    const families = await shareFamilies(this.#texts, this.#rules.utf8Names, this.#slices);
     const clashes = await this.#findClashes(families);
     const untyped = await this.#collectUntyped(families, clashes);
     const names = [...families.keys()].filter((name) => !clashes.has(name));
-    for (const name of [...new Set([...names, ...untyped.keys()])].sort()) {
+    const shown = new Set([...names, ...untyped.keys()]);
+    for (const name of await sortInSlices([...shown], this.#slices)) {
       const clashing = untyped.get(name);
       if (clashing === undefined) await this.#addFamily(name, families.get(name) ?? []);
       else this.#addUntyped(name, clashing);
@@ -79,12 +81,12 @@ class Federation {
   /** Families of which nothing counts do not clash: Pushgateways of different versions say different things of themselves. */
   async #findClashes(families: SharedFamilies): Promise<ReadonlyMap<ByteString, TypeClash>> {
     const candidates = new Map<ByteString, readonly FamilyPart[]>();
-    for (const name of findTypeClashes(families).keys()) {
+    for (const name of (await findTypeClashes(families, this.#slices)).keys()) {
       const counting: FamilyPart[] = [];
       for (const part of families.get(name) ?? []) if (await this.#hasCounting(part)) counting.push(part);
       if (counting.length > 0) candidates.set(name, counting);
     }
-    return findTypeClashes(candidates);
+    return await findTypeClashes(candidates, this.#slices);
   }
 
   async #hasCounting(part: FamilyPart): Promise<boolean> {

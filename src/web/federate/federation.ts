@@ -36,7 +36,7 @@ const JOB = Buffer.from("job");
  */
 export async function federate(request: FederationRequest): Promise<Federated> {
   const { members, selectors, utf8Names, judge, slices, signal } = request;
-  const { texts, missing } = await readMemberTexts(members, signal);
+  const { texts, missing } = await readMemberTexts(members, slices, signal);
   const losing = await findLosingCopies(texts, judge, slices);
   const tests = await Promise.all(texts.map((text, index) => createCopyTest(text, losing.get(index), request)));
   const unclear = tests.flatMap(({ missing }) => missing ?? []);

@@ -1,6 +1,7 @@
 import type { FamilyRange } from "../../exposition/family-ranges.ts";
 import { exposedName } from "../../exposition/text-labels.ts";
 import type { ByteString } from "../../sharding/byte-string.ts";
+import type { WorkSlices } from "../../work-slices.ts";
 import type { MemberText } from "./group-copies.ts";
 
 /** What one text has of a family. */
@@ -20,35 +21,51 @@ export interface TypeClash {
   readonly other: FamilyPart;
 }
 
+/** Families between two looks at the clock. */
+const STEP = 256;
+
 const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
   histogram: ["_bucket", "_sum", "_count"],
   summary: ["_sum", "_count"],
 };
 
 /** `utf8Names`: whether names are shown as they are. Without that, different ones may look alike, and then are one family. */
-export function shareFamilies(texts: readonly MemberText[], utf8Names: boolean): SharedFamilies {
+export async function shareFamilies(
+  texts: readonly MemberText[],
+  utf8Names: boolean,
+  slices: WorkSlices,
+): Promise<SharedFamilies> {
   const families = new Map<ByteString, FamilyPart[]>();
   for (const [index, text] of texts.entries()) {
     for (const range of text.families) {
-      const name = utf8Names ? range.name : exposedName(range.name);
-      const parts = families.get(name);
-      if (parts === undefined) families.set(name, [{ index, range }]);
-      else parts.push({ index, range });
+      addPart(families, utf8Names ? range.name : exposedName(range.name), { index, range });
+      if (families.size % STEP === 0 && slices.isOver) await slices.next();
     }
   }
   return families;
+}
+
+function addPart(families: Map<ByteString, FamilyPart[]>, name: ByteString, part: FamilyPart): void {
+  const parts = families.get(name);
+  if (parts === undefined) families.set(name, [part]);
+  else parts.push(part);
 }
 
 /**
  * Finds the families that clash, by name: those with several types, and those called like the samples of a histogram or a
  * summary, together with that. No Pushgateway has such by itself. The first clash of a name is told.
  */
-export function findTypeClashes(families: SharedFamilies): ReadonlyMap<ByteString, TypeClash> {
+export async function findTypeClashes(
+  families: SharedFamilies,
+  slices: WorkSlices,
+): Promise<ReadonlyMap<ByteString, TypeClash>> {
   const clashes = new Map<ByteString, TypeClash>();
   const note = (name: ByteString, one: FamilyPart | undefined, other: FamilyPart | undefined) => {
     if (one !== undefined && other !== undefined && !clashes.has(name)) clashes.set(name, { name, one, other });
   };
+  let steps = 0;
   for (const [name, parts] of families) {
+    if (++steps % STEP === 0 && slices.isOver) await slices.next();
     note(
       name,
       parts[0],
