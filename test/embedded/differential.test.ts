@@ -12,7 +12,7 @@ import { type GeneratedRequest, generatedRequest } from "./request-arbitrary.ts"
  * Set EMBEDDED_SEED to try other requests: a run without it tries the same ones each time, so that a change is what fails. Set
  * EMBEDDED_REQUESTS to how many to send to each version.
  */
-const { EMBEDDED_SEED = "20261123", EMBEDDED_REQUESTS = "10000" } = process.env;
+const { EMBEDDED_SEED = "20261123", EMBEDDED_REQUESTS = "10200" } = process.env;
 const REQUESTS_IN_SEQUENCE = 40;
 const SEQUENCES = Math.ceil(Number(EMBEDDED_REQUESTS) / REQUESTS_IN_SEQUENCE);
 /** More than that say nothing new. */
