@@ -20,6 +20,7 @@ export interface AdmissionContext {
 const ADMISSION_TIMEOUT_MS = 60_000;
 /** So long a member waits for what cannot be decided yet. An audit decides it later. */
 const UNDECIDED_TIMEOUT_MS = 15_000;
+const IN_USE_S = 15;
 /** Before another look. What a thawed member had in its sockets is applied within this. */
 const PAUSE_MS = 1_000;
 
@@ -83,7 +84,9 @@ async function cleanOnce(context: AdmissionContext, address: string, signal: Abo
   const { done, failed } = await resolution.removeAll([...wiped, ...here], startedAt, signal);
   for (const { id, address: other } of removals) if (other !== address) directory.seen(id, other, startedAt);
   if (done > 0 || failed.size > 0) return "cleaned";
-  return undecided.size > 0 || unreadable.size > 0 ? "undecided" : "clean";
+  const isNewcomer = context.members()?.has(address) !== true;
+  const waitedFor = [...undecided].filter((id) => !(isNewcomer && isInUse(own.get(id), startedAt)));
+  return waitedFor.length > 0 || unreadable.size > 0 ? "undecided" : "clean";
 }
 
 async function listOwn(
@@ -105,6 +108,14 @@ async function listOwn(
   return own;
 }
 
+/**
+ * Whether somebody pushed to the copy just now. To a member that is new to us, other routers push already; waiting until they agree
+ * with us would prolong what is waited for.
+ */
+function isInUse(copy: FoundCopy | undefined, now: number): boolean {
+  return copy !== undefined && now / 1000 - copy.pushedAt.seconds < IN_USE_S;
+}
+
 function joinCopies(
   own: ReadonlyMap<GroupId, FoundCopy>,
   others: ReadonlyMap<GroupId, readonly FoundCopy[]>,
@@ -122,7 +133,7 @@ function wipedCopies(
   if (wipedAt === undefined) return [];
   // In doubt about its clock, it was before: the member was out of reach at that time.
   const before = [...own].filter(([, { pushedAt }]) => (pushedAt.seconds - pushedAt.uncertainty) * 1000 < wipedAt);
-  return before.map(([id]) => ({ id, address, carryTo: undefined, reason: "deleted" }));
+  return before.map(([id, { pushTime }]) => ({ id, address, pushTime, carryTo: undefined, reason: "deleted" }));
 }
 
 function reachableBut(set: MemberSet | undefined, address: string): readonly string[] {

@@ -17,6 +17,7 @@ export interface AuditContext extends Pick<PlacementSurroundings, "members" | "o
 export interface AuditResult {
   /** When the look began, in milliseconds by this router's clock. */
   readonly startedAt: number;
+  readonly durationMs: number;
   /** Groups held, by member. Those that could not be listed are missing. */
   readonly groups: ReadonlyMap<string, number>;
   /** Groups of which several copies may be visible. */
@@ -42,8 +43,9 @@ export async function audit(context: AuditContext, set: MemberSet, signal: Abort
   const reachable = set.members.filter(({ state }) => state !== "down").map(({ address }) => address);
   const unreadable = await lister.listAll(reachable, (address, group) => pass.visit(address, group), signal);
   const result = pass.finish(reachable.filter((address) => !unreadable.has(address)));
-  observer.audited((Date.now() - startedAt) / 1000, unreadable.size);
-  return result;
+  const durationMs = Date.now() - startedAt;
+  observer.audited(durationMs / 1000, unreadable.size);
+  return { ...result, durationMs };
 }
 
 class AuditPass {
@@ -74,7 +76,7 @@ class AuditPass {
   }
 
   /** `listed`: the members whose groups have all been visited. */
-  finish(listed: readonly string[]): AuditResult {
+  finish(listed: readonly string[]): Omit<AuditResult, "durationMs"> {
     for (const address of listed) if (!this.#groups.has(address)) this.#groups.set(address, 0);
     const isListed = new Set(listed);
     const suspects = new Set<GroupId>();

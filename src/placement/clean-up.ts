@@ -1,6 +1,13 @@
 import type { Logger } from "../log.ts";
-import { type ContentFamily, encodeGroupBody } from "../pushgateway/group-contents.ts";
-import { deleteGroup, putGroup } from "../pushgateway/group-requests.ts";
+import type { FeatureDetection } from "../pushgateway/feature-detection.ts";
+import { type ContentFamily, encodeGroupBody, type GroupContents } from "../pushgateway/group-contents.ts";
+import {
+  deleteGroup,
+  deleteGroupIfNotNewer,
+  type GroupRequestResult,
+  putGroup,
+  putGroupIfNotNewer,
+} from "../pushgateway/group-requests.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
@@ -15,6 +22,7 @@ export interface CleanUpContext {
   readonly clocks: MemberClocks;
   readonly reader: GroupReader;
   readonly lister: ClusterLister;
+  readonly features: FeatureDetection;
   readonly utf8Names: () => boolean;
   readonly observer: PlacementObserver;
   readonly log: Logger;
@@ -48,7 +56,8 @@ export class CarryGuard {
 }
 
 /** When a member that was asked to delete or to take families is given up. It is asked again later. */
-const REQUEST_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 3_000;
+const DETECTION_TIMEOUT_MS = 1_000;
 
 /** The two steps that move groups: carry families over, and delete a copy. Whoever takes them sees to it that no push is between. */
 export class CleanUp {
@@ -58,10 +67,13 @@ export class CleanUp {
     this.#context = context;
   }
 
-  /** Deletes a copy. False: the member did not answer as it should, and may still have it. */
-  async remove(id: GroupId, address: string, reason: RemovalReason): Promise<boolean> {
-    const { clients, directory, observer, log } = this.#context;
-    const result = await deleteGroup(clients.get(address), keyOfGroupId(id), this.#requestOptions());
+  /**
+   * Deletes a copy. `seenPushTime`: the copy that was seen, by the member's clock; a member that can spares a newer one then. False:
+   * the member did not do it, and may still have the copy.
+   */
+  async remove(id: GroupId, address: string, reason: RemovalReason, seenPushTime?: number): Promise<boolean> {
+    const { directory, observer, log } = this.#context;
+    const result = await this.#delete(id, address, seenPushTime);
     if (!result.ok) {
       observer.cleanUpFailed();
       log.debug("Cannot delete a copy, will try again", { member: address, err: result.detail });
@@ -72,9 +84,25 @@ export class CleanUp {
     return true;
   }
 
+  async #delete(id: GroupId, address: string, seenPushTime: number | undefined): Promise<GroupRequestResult> {
+    const client = this.#context.clients.get(address);
+    const key = keyOfGroupId(id);
+    const isConditional = seenPushTime !== undefined && (await this.#knowsConditions(address));
+    return isConditional
+      ? await deleteGroupIfNotNewer(client, key, seenPushTime, this.#requestOptions())
+      : await deleteGroup(client, key, this.#requestOptions());
+  }
+
+  /** Whether the member is a Pushgateway of ours, which deletes and stores on condition. */
+  async #knowsConditions(address: string): Promise<boolean> {
+    const options = { timeoutMs: DETECTION_TIMEOUT_MS };
+    return await this.#context.features.speaksGroupsApi(address, options).catch(() => false);
+  }
+
   /**
    * Gives `to` the families of the copy on `from` that it lacks or has from an earlier push. It must not be pushed to meanwhile: what
-   * came between the look and the step would be overwritten. `quietS`: how long nobody must have pushed to it.
+   * came between the look and the step would be overwritten. `quietS`: how long nobody must have pushed to it. Ends at once when it
+   * is cancelled.
    */
   async carry(
     id: GroupId,
@@ -83,6 +111,11 @@ export class CleanUp {
     quietS: number,
     guard: CarryGuard = new CarryGuard(),
   ): Promise<CarryOutcome> {
+    const cancelled = guard.whenCancelled.then((): CarryOutcome => "left");
+    return await Promise.race([this.#carry(id, from, to, quietS, guard), cancelled]);
+  }
+
+  async #carry(id: GroupId, from: string, to: string, quietS: number, guard: CarryGuard): Promise<CarryOutcome> {
     const { reader, lister, log, observer, clocks } = this.#context;
     try {
       const [source, target] = await Promise.all([reader.read(from, id), reader.read(to, id)]);
@@ -115,6 +148,19 @@ export class CleanUp {
     if (result.ok) return true;
     observer.cleanUpFailed();
     log.warn("Cannot carry families over, so two copies of a group stay", { to, err: result.detail });
+    return false;
+  }
+
+  /** Stores a whole group at a member that has none, with its push times where the member can. Whether it took it. */
+  async store(id: GroupId, contents: GroupContents, to: string): Promise<boolean> {
+    if (!(await this.#knowsConditions(to))) return await this.put(id, contents.families, to, "PUT");
+    const { clients, observer, log } = this.#context;
+    const body = encodeGroupBody(contents.families);
+    const client = clients.get(to);
+    const result = await putGroupIfNotNewer(client, keyOfGroupId(id), body, contents, this.#requestOptions());
+    if (result.ok) return true;
+    observer.cleanUpFailed();
+    log.warn("Cannot move a group", { to, err: result.detail });
     return false;
   }
 

@@ -7,6 +7,8 @@ import type { LocalTime, MemberClocks } from "./member-clocks.ts";
 /** A copy of a group as a member lists it. */
 export interface FoundCopy {
   readonly address: string;
+  /** Its `push_time_seconds` as the member tells it, and by this router's clock. */
+  readonly pushTime: number;
   readonly pushedAt: LocalTime;
   /** Whether its families came by different pushes, as POSTs leave them; a PUT renews all of them. */
   readonly isPieced: boolean;
@@ -67,7 +69,8 @@ export class ClusterLister {
   }
 
   copyOf(address: string, group: ListedGroup): FoundCopy {
-    return { address, pushedAt: this.localTime(address, group.pushTime), isPieced: isPieced(group) };
+    const { pushTime } = group;
+    return { address, pushTime, pushedAt: this.localTime(address, pushTime), isPieced: isPieced(group) };
   }
 
   /** Lists several members, a few at a time. Returns those that could not be listed. */

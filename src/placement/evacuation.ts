@@ -32,7 +32,7 @@ const BATCH = 200;
 
 /**
  * Moves the groups of a member to their owners at once, rather than with their next push. Their `push_time_seconds` become the time
- * of the move. Groups that their owner has a copy of are left to the audits, which find out which copy counts.
+ * of the move, except at Pushgateways of ours. Groups that their owner has a copy of are left to the audits, which find out which copy counts.
  */
 export async function evacuate(
   context: EvacuationContext,
@@ -82,7 +82,7 @@ async function move(context: EvacuationContext, id: GroupId, from: string): Prom
     if (to === undefined || to === from || isInFlight(id)) return false;
     const contents = await reader.read(from, id).catch(() => undefined);
     if (contents === undefined || contents.incomplete) return false;
-    if (!(await cleanUp.put(id, contents.families, to, "PUT"))) return false;
+    if (!(await cleanUp.store(id, contents, to))) return false;
     directory.acknowledged(id, { address: to, isWhole: true, at: Date.now() }, [from]);
     const isGone = await cleanUp.remove(id, from, "evacuated");
     directory.dropIfAtHome(id, to);

@@ -1,4 +1,5 @@
 import type { MemberSet } from "../membership/member-set.ts";
+import { FeatureDetection } from "../pushgateway/feature-detection.ts";
 import { type GroupId, groupIdOf, keyOfGroupId } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { admit } from "./admission.ts";
@@ -18,6 +19,8 @@ import { PushJournal } from "./push-journal.ts";
 import { Resolution } from "./resolution.ts";
 import { ViewHistory } from "./view-history.ts";
 
+/** Looking at all members takes no longer than this in a small cluster, which can afford it with each POST after a change. */
+const MAX_LOOK_MS = 500;
 /** Routers hear of a change within so long of each other, and redirected clients have arrived. */
 const VIEW_MEMORY_MS = 60_000;
 
@@ -32,6 +35,7 @@ export class Placement {
   readonly #history = new ViewHistory(VIEW_MEMORY_MS);
   readonly #gates = new KeyGates();
   readonly #journal = new PushJournal();
+  readonly #features = new FeatureDetection();
   readonly #wiped = new Map<string, number>();
   readonly #stopped = new AbortController();
   readonly #lister: ClusterLister;
@@ -65,6 +69,7 @@ export class Placement {
       lister: this.#lister,
       reader: this.#reader,
       pace: this.#pace,
+      features: this.#features,
       utf8Names,
       options: () => this.#options,
     };
@@ -74,7 +79,10 @@ export class Placement {
     this.#pushCleanUp = new PushCleanUp({
       ...parts,
       cleanUp: this.#cleanUp,
-      isDirectoryComplete: () => (this.#auditor.lastAudit?.startedAt ?? 0) > this.#changedAt,
+      goesByAudit: () => {
+        const last = this.#auditor.lastAudit;
+        return last !== undefined && last.startedAt > this.#changedAt && last.durationMs > MAX_LOOK_MS;
+      },
       onLeft: (id) => this.#auditor.followUp(id),
     });
   }
@@ -95,6 +103,8 @@ export class Placement {
     if (previous === undefined) this.#auditor.start();
     else this.#history.add(previous, this.#changedAt);
     this.#clocks.retain(new Set(next.members.map(({ address }) => address)));
+    // It may come back as another program.
+    for (const { address, state } of next.members) if (state === "down") this.#features.forget(address);
     this.#auditor.membersChanged();
   }
 

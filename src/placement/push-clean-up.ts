@@ -13,8 +13,11 @@ export interface PushCleanUpContext {
   readonly history: ViewHistory;
   readonly gates: KeyGates;
   readonly cleanUp: CleanUp;
-  /** Whether an audit since the last change of members has found every misplaced copy there was. */
-  readonly isDirectoryComplete: () => boolean;
+  /**
+   * Whether to go by what the last audit found, rather than look for families at every recent owner behind each POST. So it is when
+   * that audit is younger than the last change of members, and a look costs too much.
+   */
+  readonly goesByAudit: () => boolean;
   /** Told of a group of which a copy was left that should be gone. */
   readonly onLeft: (id: GroupId) => void;
   /** Whether a push of this group is on its way to a member, which has not answered yet. */
@@ -98,12 +101,12 @@ export class PushCleanUp {
    * group if they were in service.
    */
   #others(id: GroupId, key: GroupingKey, address: string, set: MemberSet, isPut: boolean): readonly string[] {
-    const { directory, history, isDirectoryComplete } = this.#context;
+    const { directory, history, goesByAudit } = this.#context;
     const others = new Set<string>();
     for (const holder of directory.get(id)?.holders ?? []) others.add(holder.address);
     for (const absentee of set.absenteesBefore(address, key.canonicalPath)) others.add(absentee);
     // To delete what may not be there costs little; to look for families to carry over costs a listing.
-    if (isPut || !isDirectoryComplete()) {
+    if (isPut || !goesByAudit()) {
       for (const owner of history.ownersOf(key.canonicalPath)) others.add(owner);
       const owner = set.ownerOf(key.canonicalPath);
       if (owner !== undefined) others.add(owner.address);
@@ -133,12 +136,8 @@ export class PushCleanUp {
     else directory.dropIfAtHome(id, ownerOf(members(), id));
   }
 
-  /** Whether nothing is left on these members that the other one lacks. Ends at once when it is cancelled. */
+  /** Whether nothing is left on these members that the other one lacks. */
   async #carryAll(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
-    return await Promise.race([this.#carryFrom(id, addresses, to, guard), guard.whenCancelled.then(() => false)]);
-  }
-
-  async #carryFrom(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
     const { cleanUp, isInFlight } = this.#context;
     // Those on their way when the gate closed: what they bring must be there before anybody looks what is missing.
     const until = performance.now() + MAX_WAIT_MS;

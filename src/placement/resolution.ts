@@ -1,5 +1,5 @@
 import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
-import type { CarryOutcome, CleanUp } from "./clean-up.ts";
+import { CarryGuard, type CarryOutcome, type CleanUp } from "./clean-up.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import { type CopyChoice, chooseCopy } from "./copy-choice.ts";
 import type { Directory, DirectoryEntry } from "./directory.ts";
@@ -20,6 +20,8 @@ export interface ResolutionContext extends Pick<PlacementSurroundings, "members"
 export interface Removal {
   readonly id: GroupId;
   readonly address: string;
+  /** The copy that was seen, by the member's clock. */
+  readonly pushTime: number;
   /** The member that gets what it lacks before; undefined: it lacks nothing. */
   readonly carryTo: string | undefined;
   readonly reason: "stale" | "deleted";
@@ -47,6 +49,7 @@ const QUIET_S = 2;
 const QUIET_AT_OWNER_S = 60;
 /** So long another router gets to remove what it knows to be stale before push times alone decide. */
 const OTHERS_FIRST_MS = 10_000;
+const MAX_CARRY_MS = 2_000;
 /** When the last clean-up that was seen contested is forgotten. */
 const CONTEST_MEMORY_MS = 120_000;
 
@@ -128,7 +131,9 @@ export class Resolution {
     // What only an older copy has can be carried to the newest once that is within reach, and not before.
     if (isPieced && choice.keep === undefined) return "undecided";
     const reason = choice.by === "known" && truth?.address === undefined ? "deleted" : "stale";
-    return choice.stale.map((address) => ({ id, address, carryTo: isPieced ? choice.keep : undefined, reason }));
+    const carryTo = isPieced ? choice.keep : undefined;
+    const stale = copies.filter(({ address }) => choice.stale.includes(address));
+    return stale.map(({ address, pushTime }) => ({ id, address, pushTime, carryTo, reason }));
   }
 
   /** Whether it is too early to act on the choice. A doubtful copy is never waited for: it is not where pushes go. */
@@ -153,18 +158,18 @@ export class Resolution {
     return [...set.absenteesBefore(owner ?? "", keyOfGroupId(id).canonicalPath)].includes(address);
   }
 
-  async #remove({ id, address, carryTo, reason }: Removal, lookedAt: number): Promise<CarryOutcome> {
+  async #remove({ id, address, pushTime, carryTo, reason }: Removal, lookedAt: number): Promise<CarryOutcome> {
     const { gates, cleanUp, directory, isInFlight } = this.#context;
     return await gates.close(id, async () => {
       // A push that is on its way cleans up after itself, and what was seen before it no longer holds.
       const isOutdated = (directory.get(id)?.truth?.at ?? 0) > lookedAt;
       if (isOutdated || isInFlight(id)) return "failed";
       if (carryTo !== undefined) {
-        const outcome = await cleanUp.carry(id, address, carryTo, QUIET_AT_OWNER_S);
+        const outcome = await carryInTime(cleanUp, id, address, carryTo);
         // The next push finds both copies in the directory, and joins them with nobody in between.
         if (outcome !== "done") return outcome;
       }
-      const isGone = await cleanUp.remove(id, address, reason);
+      const isGone = await cleanUp.remove(id, address, reason, pushTime);
       directory.dropIfAtHome(id, ownerOf(this.#context.members(), id));
       return isGone ? "done" : "failed";
     });
@@ -197,6 +202,17 @@ export class Resolution {
 
   #isOutOfReach(address: string, unreadable: ReadonlySet<string>): boolean {
     return unreadable.has(address) || !this.#reachable().includes(address);
+  }
+}
+
+/** A push of the group waits meanwhile, so this must not take long. */
+async function carryInTime(cleanUp: CleanUp, id: GroupId, from: string, to: string): Promise<CarryOutcome> {
+  const guard = new CarryGuard();
+  const timer = setTimeout(() => guard.cancel(), MAX_CARRY_MS);
+  try {
+    return await cleanUp.carry(id, from, to, QUIET_AT_OWNER_S, guard);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
