@@ -1,5 +1,5 @@
 /** How long work may hold up everything else, in milliseconds. */
-const SLICE_MS = 8;
+const SLICE_MS = 4;
 
 /**
  * Cuts long work into slices, between which the event loop serves pushes. The work asks `isOver` every few hundred steps, and

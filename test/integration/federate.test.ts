@@ -462,6 +462,9 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1", "promtool"],
         headers: { Accept: "text/plain;version=1.0.0;escaping=allow-utf-8" },
       });
       expect(utf8.headers.get("Content-Type")).toContain("escaping=allow-utf-8");
+      const Accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8,text/plain;version=0.0.4";
+      const other = await router.get("/federate", { headers: { Accept } });
+      expect(other.headers.get("Content-Type")).toBe("text/plain; version=0.0.4; charset=utf-8");
       const text = await utf8.text();
       expect(seriesOf(text)).toEqual(await newestSeries(members));
       expect(text).toContain('# TYPE "m.x" untyped');

@@ -121,6 +121,11 @@ function scrapeTimeout({ head }: HttpExchange): number {
   return seconds > 0 ? Math.min(1_000 * seconds, MAX_TIMEOUT_MS) : DEFAULT_TIMEOUT_MS;
 }
 
+/** Whether the reader takes the version of the text format that has any UTF-8 in names, and wants them so. */
 function takesUtf8Names({ head }: HttpExchange): boolean {
-  return Array.from(head.fields.values("accept")).some((accept) => /\bescaping=allow-utf-8\b/i.test(accept));
+  const accepted = Array.from(head.fields.values("accept"), (value) => value.split(",")).flat();
+  return accepted.some((accept) => {
+    const [type, ...parameters] = accept.split(";").map((part) => part.trim().toLowerCase());
+    return type === "text/plain" && parameters.includes("version=1.0.0") && parameters.includes("escaping=allow-utf-8");
+  });
 }
