@@ -12,57 +12,71 @@ import { type Group, PUSH_FAILURE_TIME, PUSH_TIME, PUSH_TIME_HELP, type PushTime
 import { bucketRanges } from "./native-buckets.ts";
 
 /*
- * JSON as byte strings: names and values stay the bytes that they are, and are encoded once, with the whole answer. Keys are
- * sorted, as in the answers of Go programs.
+ * JSON as byte strings: names and values stay the bytes that they are, and are encoded once, with the whole answer.
  */
 
 /** A group as Pushgateway's `GET /api/v1/metrics` shows it. */
 export function formatGroup(group: Group): ByteString {
-  const { labels, pushTime, pushFailureTime } = group;
-  const isLastSuccessful = pushFailureTime <= pushTime;
+  const { key, labels } = group.labels;
+  const { pushTime, pushFailureTime } = group;
+  const series = formatLabels(labels);
   return formatObject([
-    ["labels", formatLabels(labels.key)],
-    ["last_push_successful", String(isLastSuccessful)],
-    [PUSH_TIME, formatPushTime(PUSH_TIME, group)],
-    [PUSH_FAILURE_TIME, formatPushTime(PUSH_FAILURE_TIME, group)],
+    ["labels", formatLabels(key)],
+    ["last_push_successful", String(pushFailureTime <= pushTime)],
+    [PUSH_TIME, formatPushTime(PUSH_TIME, pushTime, pushTime || pushFailureTime, series)],
+    [PUSH_FAILURE_TIME, formatPushTime(PUSH_FAILURE_TIME, pushFailureTime, pushFailureTime || pushTime, series)],
     ...formatFamilies(group),
   ]);
 }
 
 /** The families of a group by name. */
-export function formatFamilies({ families }: Group): readonly (readonly [ByteString, ByteString])[] {
-  return families.map((family) => [family.name, formatFamily(family)]);
+export function formatFamilies({ families, labels }: Group): readonly Entry[] {
+  const known: KnownLabels = { pairs: labels.labels, json: formatLabels(labels.labels) };
+  return families.map((family) => [family.name, formatFamily(family, known)]);
+}
+
+/** The labels of most series of a group, which are those of the group itself. */
+interface KnownLabels {
+  readonly pairs: LabelPairs;
+  readonly json: ByteString;
 }
 
 export function formatLabels(labels: LabelPairs): ByteString {
-  const entries: (readonly [ByteString, ByteString])[] = [];
-  for (let i = 0; i < labels.length; i += 2)
-    entries.push([labels[i] as ByteString, quote(labels[i + 1] as ByteString)]);
-  return formatObject(entries);
+  let text = "{";
+  for (let i = 0; i < labels.length; i += 2) {
+    text += `${i === 0 ? "" : ","}${quote(labels[i] as ByteString)}:${quote(labels[i + 1] as ByteString)}`;
+  }
+  return `${text}}`;
 }
 
-/** An object of values that are JSON already. Of equal names the last stays. */
-export function formatObject(entries: readonly (readonly [name: ByteString, value: ByteString])[]): ByteString {
-  const byName = new Map(entries);
-  const names = [...byName.keys()].sort();
-  return `{${names.map((name) => `${quote(name)}:${byName.get(name)}`).join(",")}}`;
+/** A name, and a value that is JSON already. */
+type Entry = readonly [name: ByteString, value: ByteString];
+
+/** An object of entries. Of equal names the last stays. */
+export function formatObject(entries: readonly Entry[]): ByteString {
+  let text = "";
+  for (const [name, value] of new Map(entries)) text += `${text === "" ? "{" : ","}${quote(name)}:${value}`;
+  return text === "" ? "{}" : `${text}}`;
 }
 
-function formatPushTime(name: PushTimeName, { labels, pushTime, pushFailureTime }: Group): ByteString {
-  const value = name === PUSH_TIME ? pushTime : pushFailureTime;
-  const metric = `{"labels":${formatLabels(labels.labels)},"value":${number(value)}}`;
-  return `{"time_stamp":${timestamp(value || pushTime || pushFailureTime)},"type":"GAUGE","help":${quote(PUSH_TIME_HELP[name])},"metrics":[${metric}]}`;
+function formatPushTime(name: PushTimeName, value: number, changedAt: number, labels: ByteString): ByteString {
+  const metrics = `[{"labels":${labels},"value":${number(value)}}]`;
+  return `{"time_stamp":${timestamp(changedAt)},"type":"GAUGE","help":${quote(PUSH_TIME_HELP[name])},"metrics":${metrics}}`;
 }
 
-function formatFamily({ help, type, inBodyOrder, pushedAt }: StoredFamily): ByteString {
+function formatFamily({ help, type, inBodyOrder, pushedAt }: StoredFamily, known: KnownLabels): ByteString {
   const helpEntry = help === undefined || help === "" ? "" : `"help":${quote(help)},`;
-  const list = inBodyOrder.map((metric) => formatMetric(type, metric)).join(",");
-  return `{"time_stamp":${timestamp(pushedAt)},"type":"${type.toUpperCase()}",${helpEntry}"metrics":[${list}]}`;
+  let metrics = "";
+  for (const metric of inBodyOrder) {
+    const labels = metric.labels === known.pairs ? known.json : formatLabels(metric.labels);
+    metrics += (metrics === "" ? "" : ",") + formatMetric(type, metric, labels);
+  }
+  return `{"time_stamp":${timestamp(pushedAt)},"type":"${type.toUpperCase()}",${helpEntry}"metrics":[${metrics}]}`;
 }
 
 /** Pushgateway knows no gauge histograms here and shows them as a value of 0. */
-function formatMetric(type: MetricType, { labels, value }: StoredMetric): ByteString {
-  const labelsEntry = `"labels":${formatLabels(labels)}`;
+function formatMetric(type: MetricType, { value }: StoredMetric, labels: ByteString): ByteString {
+  const labelsEntry = `"labels":${labels}`;
   if (typeof value !== "object" || type === "gauge_histogram") {
     return `{${labelsEntry},"value":${number(typeof value === "number" ? value : 0)}}`;
   }
@@ -110,7 +124,11 @@ function timestamp(seconds: number): ByteString {
   return `"${new Date(seconds * 1000).toISOString()}"`;
 }
 
+/** Printable ASCII without quote and backslash, which is quoted as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function quote(text: ByteString): ByteString {
-  // Of what is stored, only HELP may be anything else.
+  if (PLAIN.test(text)) return `"${text}"`;
+  // Of what is stored, only HELP may be anything but UTF-8.
   return JSON.stringify(isValidUtf8(text) ? text : Buffer.from(decodeUtf8(text)).toString("latin1"));
 }
