@@ -24,11 +24,21 @@ export function allMembers(set: MemberSet, timeoutMs: number): readonly AskedMem
 }
 
 /**
- * The members whose groups are shown: not those on their way back, which may still hold old copies, unless they take pushes
- * for lack of others.
+ * The members whose groups are shown: not those that are away or on their way back, unless they take pushes for lack of others.
+ * Such a member may hold old copies, and a frozen one that thaws may just be applying pushes that were given up.
  */
 export function shownMembers(set: MemberSet, timeoutMs: number): readonly AskedMember[] {
-  return allMembers(set, timeoutMs).filter(
-    (_, index) => set.members[index]?.state !== "joining" || set.takesPushes(index),
+  return allMembers(set, timeoutMs).filter((_, index) => isShown(set, index));
+}
+
+/** The members that are down and so not shown. What they hold is missing from what is. */
+export function awayMembers(set: MemberSet): readonly MissingMember[] {
+  return set.members.flatMap(({ address, state, reason }, index) =>
+    state === "down" && !isShown(set, index) ? [{ address, error: new Error(`It is down: ${reason}`) }] : [],
   );
+}
+
+function isShown(set: MemberSet, index: number): boolean {
+  const state = set.members[index]?.state;
+  return state === "active" || state === "draining" || set.takesPushes(index);
 }

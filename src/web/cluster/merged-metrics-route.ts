@@ -5,7 +5,7 @@ import type { GroupId } from "../../sharding/group-id.ts";
 import { API_HEADERS, ApiError, JSON_TYPE, missingMembersHeader, respondError } from "../json-answer.ts";
 import { ResponseBody } from "../response-body.ts";
 import type { Route } from "../web-handler.ts";
-import { type MissingMember, shownMembers } from "./asked-members.ts";
+import { awayMembers, type MissingMember, shownMembers } from "./asked-members.ts";
 import type { ClusterListing } from "./cluster-listing.ts";
 import { type ClusterParts, currentMembers, listCluster } from "./cluster-parts.ts";
 
@@ -41,7 +41,7 @@ async function answer(exchange: HttpExchange, parts: ClusterParts): Promise<void
   const body = new ResponseBody(exchange);
   const listing = await listCluster(parts, set, "fresh");
   const shown = shownMembers(set, MEMBER_TIMEOUT_MS).map(({ address }) => address);
-  const missing = listing.missing.filter(({ address }) => shown.includes(address));
+  const missing = [...awayMembers(set), ...listing.missing.filter(({ address }) => shown.includes(address))];
   const header = missingMembersHeader(missing.map(({ address }) => address));
   exchange.begin(200, [...API_HEADERS, ...header, ...JSON_TYPE], "unknown-length");
   const groups = new GroupStream(body, listing, shown, parts);

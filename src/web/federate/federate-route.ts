@@ -5,7 +5,7 @@ import { SelectorError } from "../../matchers/selector-error.ts";
 import type { MemberSet } from "../../membership/member-set.ts";
 import { MemberRequestError } from "../../pushgateway/member-request.ts";
 import type { WorkSlices } from "../../work-slices.ts";
-import { shownMembers } from "../cluster/asked-members.ts";
+import { awayMembers, shownMembers } from "../cluster/asked-members.ts";
 import { missingMembersHeader, NOT_READY, RETRY_SOON } from "../json-answer.ts";
 import { parseQuery, selectorsOf } from "../query.ts";
 import { ResponseBody, respondInPieces } from "../response-body.ts";
@@ -90,10 +90,11 @@ async function answer(
       slices,
       signal: body.signal,
     });
+    const missing = [...awayMembers(members), ...federated.missing];
     for (const { error } of federated.missing) observer.federateFailed(reasonOf(error));
-    observer.federated(federated.missing.length, federated.clashes.length);
-    log.note(federated);
-    await respond(exchange, body, federated, utf8Names);
+    observer.federated(missing.length, federated.clashes.length);
+    log.note({ ...federated, missing });
+    await respond(exchange, body, { ...federated, missing }, utf8Names);
   } catch (error) {
     // Nobody is left to be told.
     if (!body.signal.aborted) throw error;
