@@ -86,19 +86,24 @@ function formatMetric(type: MetricType, { value }: StoredMetric, labels: ByteStr
     const quantiles = value.quantiles.map(
       (quantile) => [formatGoFloat(quantile.quantile), number(quantile.value)] as const,
     );
-    return `{${count},${labelsEntry},"quantiles":${formatObject(quantiles)},${sum}}`;
+    return `{${count},${labelsEntry},"quantiles":${formatBounds(quantiles)},${sum}}`;
   }
   return `{"buckets":${formatBuckets(value)},${count},${labelsEntry},${sum}}`;
 }
 
 function formatBuckets({ buckets, native, isFloat }: Histogram): ByteString {
   if (native !== undefined) return formatNativeBuckets(native, isFloat);
-  return formatObject(
+  return formatBounds(
     buckets.map(({ upperBound, cumulativeCount }) => [
       formatGoFloat(upperBound),
       isFloat ? number(cumulativeCount) : integer(cumulativeCount),
     ]),
   );
+}
+
+/** In the order of Go programs, that of the names. */
+function formatBounds(entries: readonly Entry[]): ByteString {
+  return formatObject(entries.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }
 
 /** As in Prometheus' query API: which bounds belong to the bucket, lower bound, upper bound, count. */
