@@ -144,7 +144,7 @@ function reachableBut(set: MemberSet | undefined, address: string): readonly str
 
 function isAnyDoubtful(directory: Directory, address: string): boolean {
   for (const [, { holders }] of directory.entries()) {
-    if (holders.some((holder) => holder.address === address && holder.doubtful)) return true;
+    if (holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined)) return true;
   }
   return false;
 }

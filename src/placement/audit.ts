@@ -96,9 +96,9 @@ class AuditPass {
 
   #forgetAbsent(id: GroupId, isListed: ReadonlySet<string>): void {
     const isAtHome = this.#atHome.has(murmur3(id));
-    for (const { address, since, doubtful } of this.#directory.get(id)?.holders ?? []) {
-      if (doubtful && this.#isSettled(address, since)) this.#directory.undoubted(id, address);
-      const wasListed = isListed.has(address) && since < this.#startedAt && !doubtful;
+    for (const { address, since, doubtedAt } of this.#directory.get(id)?.holders ?? []) {
+      if (doubtedAt !== undefined && this.#isSettled(address, doubtedAt)) this.#directory.undoubted(id, address);
+      const wasListed = isListed.has(address) && since < this.#startedAt && doubtedAt === undefined;
       const hasLeft = !this.#set.has(address) && since < this.#startedAt - LEFT_MEMBER_MEMORY_MS;
       if ((wasListed && !isAtHome) || hasLeft) this.#directory.forget(id, address);
     }

@@ -104,6 +104,8 @@ export class Auditor {
     });
     this.#lastAudit = result;
     this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + this.#interval(Date.now() - startedAt));
+    // In good time for the next question about push times: /federate cannot wait for it.
+    await this.#context.lister.measureClocks([...result.groups.keys()], this.#abort.signal);
     await this.#resolve(result.suspects);
   }
 

@@ -3,8 +3,10 @@ import { type ChoiceContext, chooseCopy, type SeenCopy } from "./copy-choice.ts"
 
 const NOTHING_KNOWN: ChoiceContext = { truth: undefined, truthIsOutOfReach: false, owner: "a" };
 
-function copy(address: string, seconds: number, { doubtful = false, uncertainty = 0.1 } = {}): SeenCopy {
-  return { address, pushedAt: { seconds, uncertainty }, doubtful };
+/** `doubted`: when a push was given up there, in seconds. */
+function copy(address: string, seconds: number, doubted?: number): SeenCopy {
+  const doubtedAt = doubted === undefined ? undefined : doubted * 1000;
+  return { address, pushedAt: { seconds, uncertainty: 0.1 }, doubtedAt };
 }
 
 const knows = (address: string | undefined, at: number, rest: Partial<ChoiceContext> = {}): ChoiceContext => ({
@@ -20,14 +22,38 @@ describe("chooseCopy()", () => {
     ["the owner's of two pushed at the same time", [copy("b", 10.1), copy("a", 10)], NOTHING_KNOWN, "a", ["b"], "tie"],
     ["the lowest address where the owner has none", [copy("c", 10.1), copy("b", 10)], NOTHING_KNOWN, "b", ["c"], "tie"],
     [
-      "no doubtful copy over another, however new",
-      [copy("a", 10), copy("b", 99, { doubtful: true })],
+      "no doubtful copy over what was pushed since, however new it looks",
+      [copy("a", 10), copy("b", 99, 9)],
       NOTHING_KNOWN,
       "a",
       ["b"],
       "clocks",
     ],
-    ["a doubtful copy that is the only one", [copy("b", 10, { doubtful: true })], NOTHING_KNOWN, "b", [], "clocks"],
+    [
+      "a doubtful copy over what was pushed before the doubt: at worst it holds what its member acknowledged before",
+      [copy("a", 5), copy("b", 10, 11)],
+      NOTHING_KNOWN,
+      "b",
+      ["a"],
+      "clocks",
+    ],
+    [
+      "a doubtful copy over older ones when it is the acknowledged one",
+      [copy("a", 5), copy("b", 10, 11)],
+      knows("b", 10.5),
+      "b",
+      ["a"],
+      "known",
+    ],
+    [
+      "no copy in doubt when what was acknowledged since is out of reach",
+      [copy("a", 99, 8)],
+      knows("b", 9, { truthIsOutOfReach: true }),
+      undefined,
+      ["a"],
+      "known",
+    ],
+    ["a doubtful copy that is the only one", [copy("b", 10, 9)], NOTHING_KNOWN, "b", [], "clocks"],
     [
       "the acknowledged copy where clocks are at odds",
       [copy("a", 10), copy("b", 9)],
@@ -57,7 +83,7 @@ describe("chooseCopy()", () => {
     ],
     [
       "no doubtful copy although it looks pushed after the acknowledgement",
-      [copy("a", 99, { doubtful: true }), copy("b", 9)],
+      [copy("a", 99, 8), copy("b", 9)],
       knows("b", 12),
       "b",
       ["a"],

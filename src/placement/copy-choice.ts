@@ -6,7 +6,8 @@ export interface SeenCopy {
   readonly address: string;
   /** Its `push_time_seconds` by this router's clock. */
   readonly pushedAt: LocalTime;
-  readonly doubtful: boolean;
+  /** When a push to its member was given up, in milliseconds by this router's clock; undefined: none was, or that is settled. */
+  readonly doubtedAt: number | undefined;
 }
 
 export interface CopyChoice {
@@ -33,21 +34,36 @@ export interface ChoiceContext {
 }
 
 /**
- * Which copy of a group counts. In this order: a copy that may hold a push which was given up never wins over one that does
- * not; the last push that this router saw acknowledged wins over all that was not certainly pushed later; then the newest
+ * Which copy of a group counts. In this order: a copy that may hold a push which was given up never wins over what was pushed
+ * elsewhere since it was; the last push that this router saw acknowledged wins over all that was not certainly pushed later; then the newest
  * push time wins, and among equal ones the owner's, then the lowest address.
  *
  * Takes at least one copy, at most one a member.
  */
 export function chooseCopy(copies: readonly SeenCopy[], context: ChoiceContext): CopyChoice {
-  const credible = copies.some(({ doubtful }) => !doubtful) ? copies.filter(({ doubtful }) => !doubtful) : copies;
+  const credible = copies.filter((copy) => !isOvertaken(copy, copies, context.truth));
   const later = context.truth === undefined ? credible : credible.filter((copy) => isAfter(copy, context.truth));
   const ofTruth = credible.find(({ address }) => address === context.truth?.address);
   const isTruthThere = ofTruth !== undefined || context.truthIsOutOfReach || isDeletion(context.truth);
   if (context.truth !== undefined && isTruthThere && later.length === 0) {
     return { keep: ofTruth?.address, stale: addressesBut(copies, ofTruth?.address), by: "known" };
   }
-  return chooseByTime(copies, later.length > 0 ? later : credible, context);
+  const candidates = [later, credible, copies].find((group) => group.length > 0) ?? copies;
+  return chooseByTime(copies, candidates, context);
+}
+
+/**
+ * Whether the copy is in doubt, and the group was pushed elsewhere since. Before that, what it holds is as new as any: the last
+ * push that its member acknowledged, or the one that was given up.
+ */
+function isOvertaken({ address, doubtedAt }: SeenCopy, copies: readonly SeenCopy[], truth: Truth | undefined): boolean {
+  if (doubtedAt === undefined) return false;
+  const isTruthLater = truth !== undefined && truth.address !== address && truth.at >= doubtedAt;
+  return isTruthLater || copies.some((other) => other.doubtedAt === undefined && mayBeLater(other, doubtedAt));
+}
+
+function mayBeLater({ pushedAt }: SeenCopy, time: number): boolean {
+  return (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= time;
 }
 
 function chooseByTime(

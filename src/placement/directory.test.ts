@@ -4,7 +4,9 @@ import { Directory } from "./directory.ts";
 const ID = "job";
 
 function holders(directory: Directory): readonly string[] {
-  return (directory.get(ID)?.holders ?? []).map(({ address, doubtful }) => (doubtful ? `${address}?` : address)).sort();
+  return (directory.get(ID)?.holders ?? [])
+    .map(({ address, doubtedAt }) => (doubtedAt === undefined ? address : `${address}?`))
+    .sort();
 }
 
 describe("Directory", () => {

@@ -17,10 +17,10 @@ export interface Truth {
 export interface Holder {
   readonly address: string;
   /**
-   * Whether a push to it was given up after its bytes were sent. The member may apply that push at any time, so its copy
-   * can be older than its `push_time_seconds` says.
+   * When a push to it was given up after its bytes were sent; undefined: none was, or that is settled. The member may apply that
+   * push at any time, so what it holds may be from before, whatever its `push_time_seconds` says later.
    */
-  readonly doubtful: boolean;
+  readonly doubtedAt: number | undefined;
   /** When this was learnt, in milliseconds by this router's clock. */
   readonly since: number;
 }
@@ -67,28 +67,28 @@ export class Directory {
 
   /** A push was acknowledged by the member; `others` hold, or may hold, older copies. Ends a doubt about the member. */
   acknowledged(id: GroupId, truth: Truth & { readonly address: string }, others: Iterable<string>): void {
-    this.#settle(id, truth, [{ address: truth.address, doubtful: false, since: truth.at }], others);
+    this.#settle(id, truth, [{ address: truth.address, doubtedAt: undefined, since: truth.at }], others);
   }
 
   /** The group was deleted; `others` could not be told and may still hold copies. Nothing is kept when there are none. */
   deleted(id: GroupId, at: number, others: Iterable<string>): void {
-    const doubtful = (this.#entries.get(id)?.holders ?? []).filter((holder) => holder.doubtful);
+    const doubted = (this.#entries.get(id)?.holders ?? []).filter(({ doubtedAt }) => doubtedAt !== undefined);
     this.#entries.delete(id);
-    this.#settle(id, { address: undefined, isWhole: true, at }, doubtful, others);
+    this.#settle(id, { address: undefined, isWhole: true, at }, doubted, others);
   }
 
   /** The member was seen to hold a copy. */
   seen(id: GroupId, address: string, now: number): void {
     const entry = this.#entries.get(id);
     const known = entry?.holders.find((holder) => holder.address === address);
-    const holder = { address, doubtful: known?.doubtful ?? false, since: now };
+    const holder = { address, doubtedAt: known?.doubtedAt, since: now };
     this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], holder));
   }
 
   /** A push to the member was given up after its bytes were sent. */
   doubted(id: GroupId, address: string, now: number): void {
     const entry = this.#entries.get(id);
-    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], { address, doubtful: true, since: now }));
+    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], { address, doubtedAt: now, since: now }));
   }
 
   /** The member holds no copy, or what was doubtful about it is settled and it is where the group belongs. */
@@ -104,15 +104,16 @@ export class Directory {
   undoubted(id: GroupId, address: string): void {
     const entry = this.#entries.get(id);
     const holder = entry?.holders.find((known) => known.address === address);
-    if (entry === undefined || holder === undefined || !holder.doubtful) return;
-    this.#entries.set(id, { ...entry, holders: replaceHolder(entry.holders, { ...holder, doubtful: false }) });
+    if (entry === undefined || holder === undefined || holder.doubtedAt === undefined) return;
+    this.#entries.set(id, { ...entry, holders: replaceHolder(entry.holders, { ...holder, doubtedAt: undefined }) });
   }
 
   /** Forgets the group if it was not deleted, no other member than its owner holds it, and nothing about that is doubtful. */
   dropIfAtHome(id: GroupId, owner: string | undefined): void {
     const entry = this.#entries.get(id);
     if (entry === undefined || isDeletion(entry.truth)) return;
-    if (entry.holders.every(({ address, doubtful }) => address === owner && !doubtful)) this.#entries.delete(id);
+    if (entry.holders.every(({ address, doubtedAt }) => address === owner && doubtedAt === undefined))
+      this.#entries.delete(id);
   }
 
   clear(): void {
@@ -125,7 +126,7 @@ export class Directory {
     for (const holder of known) if (holder.address !== truth.address) holders = replaceHolder(holders, holder);
     for (const address of others) {
       if (!holders.some((holder) => holder.address === address)) {
-        holders = [...holders, { address, doubtful: false, since: truth.at }];
+        holders = [...holders, { address, doubtedAt: undefined, since: truth.at }];
       }
     }
     if (holders.length > 0) this.#put(id, truth, holders);

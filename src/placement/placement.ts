@@ -198,7 +198,7 @@ export class Placement {
     const seen = copies.map(({ address, pushTime }) => ({
       address,
       pushedAt: this.#lister.localTime(address, pushTime),
-      doubtful: this.isDoubtful(id, address),
+      doubtedAt: entry?.holders.find((holder) => holder.address === address)?.doubtedAt,
     }));
     const truthAddress = entry?.truth?.address;
     const truthIsOutOfReach = truthAddress !== undefined && set?.stateOf(truthAddress) === "down";
@@ -207,7 +207,8 @@ export class Placement {
 
   /** Whether the member's copy may come from a push that was given up. */
   isDoubtful(id: GroupId, address: string): boolean {
-    return this.#directory.get(id)?.holders.some((holder) => holder.address === address && holder.doubtful) ?? false;
+    const holders = this.#directory.get(id)?.holders ?? [];
+    return holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
   }
 
   /** Groups on the member, and those of them that belong elsewhere, as of the last audit; undefined before it. */

@@ -122,7 +122,7 @@ export class Resolution {
     if (copies.length === 1 && truth === undefined) return [];
     const truthIsOutOfReach = truth?.address !== undefined && this.#isOutOfReach(truth.address, unreadable);
     const choice = chooseCopy(
-      copies.map((copy) => ({ ...copy, doubtful: isDoubtful(entry, copy.address) })),
+      copies.map((copy) => ({ ...copy, doubtedAt: doubtOf(entry, copy.address) })),
       { truth, truthIsOutOfReach, owner: ownerOf(this.#context.members(), id) },
     );
     if (choice.stale.length === 0) return [];
@@ -140,7 +140,7 @@ export class Resolution {
   #mustWait(id: GroupId, copies: readonly FoundCopy[], choice: CopyChoice, now: number): boolean {
     const entry = this.#context.directory.get(id);
     const isBusy = copies.some(({ address, pushedAt }) => {
-      if (!choice.stale.includes(address) || isDoubtful(entry, address)) return false;
+      if (!choice.stale.includes(address) || doubtOf(entry, address) !== undefined) return false;
       const mayGoOn = choice.by !== "known" && this.#mayTakePushes(id, address);
       return now / 1000 - pushedAt.seconds < (mayGoOn ? QUIET_AT_OWNER_S : QUIET_S);
     });
@@ -181,9 +181,9 @@ export class Resolution {
     for (const id of ids) {
       const seen = copies.get(id) ?? [];
       for (const { address } of seen) directory.seen(id, address, startedAt);
-      for (const { address, doubtful, since } of directory.get(id)?.holders ?? []) {
+      for (const { address, doubtedAt, since } of directory.get(id)?.holders ?? []) {
         const isAbsent = !seen.some((copy) => copy.address === address) && !this.#isOutOfReach(address, unreadable);
-        if (isAbsent && !doubtful && since < startedAt) directory.forget(id, address);
+        if (isAbsent && doubtedAt === undefined && since < startedAt) directory.forget(id, address);
       }
       directory.dropIfAtHome(id, ownerOf(this.#context.members(), id));
     }
@@ -216,6 +216,6 @@ async function carryInTime(cleanUp: CleanUp, id: GroupId, from: string, to: stri
   }
 }
 
-function isDoubtful(entry: DirectoryEntry | undefined, address: string): boolean {
-  return entry?.holders.some((holder) => holder.address === address && holder.doubtful) ?? false;
+function doubtOf(entry: DirectoryEntry | undefined, address: string): number | undefined {
+  return entry?.holders.find((holder) => holder.address === address)?.doubtedAt;
 }
