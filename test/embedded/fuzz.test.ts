@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { exposeFamilies } from "../../src/embedded/family-exposition.ts";
 import { GroupStore, PushRejectedError } from "../../src/embedded/group-store.ts";
@@ -19,10 +19,13 @@ import { textPush } from "./push-arbitrary.ts";
 
 const { FUZZ_SEED = "1", FUZZ_RUNS = "500" } = process.env;
 const runs = { seed: Number(FUZZ_SEED), numRuns: Number(FUZZ_RUNS) };
+const TIMEOUT_MS = 20_000 + 20 * runs.numRuns;
 const MAX_BYTES = 100_000;
 
 const bytes = fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array));
 const byteString = bytes.map((buffer) => buffer.toString("latin1"));
+
+setDefaultTimeout(TIMEOUT_MS);
 
 /** Sound bytes with a few that are others. */
 function damaged(sound: Uint8Array): fc.Arbitrary<Buffer> {

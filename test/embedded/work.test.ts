@@ -6,6 +6,7 @@ import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/server-process.ts";
 import { SHAPES } from "./work-shapes.ts";
 
+const TIMEOUT_MS = 60_000;
 const SIZE = 250;
 const FACTOR = 8;
 /** Sorting takes a little more than linear work; what is quadratic would take 64 times as much. */
@@ -15,7 +16,7 @@ const HIGHEST_GROWTH = 1.5 * FACTOR;
 async function work(shape: string, size: number): Promise<number> {
   const folder = await temporaryFolder("work");
   const coverage = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${folder}`];
-  await runCommand([process.execPath, "test", ...coverage, "./test/embedded/work-run.ts"], {
+  await runCommand([process.execPath, "test", `--timeout=${TIMEOUT_MS}`, ...coverage, "./test/embedded/work-run.ts"], {
     cwd: REPOSITORY,
     env: { WORK_SHAPE: shape, WORK_SIZE: String(size) },
   });
@@ -28,8 +29,14 @@ async function work(shape: string, size: number): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-test.concurrent.each(Object.keys(SHAPES))("The work on %s grows with its size, and not faster", async (shape) => {
-  const [small, large] = [await work(shape, SIZE), await work(shape, FACTOR * SIZE)];
-  expect(small).toBeGreaterThan(0);
-  expect(large / small).toBeLessThan(HIGHEST_GROWTH);
-});
+for (const shape of Object.keys(SHAPES)) {
+  test.concurrent(
+    `The work on ${shape} grows with its size, and not faster`,
+    async () => {
+      const [small, large] = [await work(shape, SIZE), await work(shape, FACTOR * SIZE)];
+      expect(small).toBeGreaterThan(0);
+      expect(large / small).toBeLessThan(HIGHEST_GROWTH);
+    },
+    TIMEOUT_MS,
+  );
+}
