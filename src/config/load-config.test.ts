@@ -157,7 +157,7 @@ const DEFAULTS = {
     failuresBeforeDown: 3,
     successesBeforeActive: 2,
   },
-  groups: { auditIntervalMs: 300_000, cleanUpRate: 100, ttl: [] },
+  groups: { auditIntervalMs: 300_000, cleanUpRate: 500, ttl: [] },
   limits: {
     maxHeaderBytes: 1_048_576,
     maxBodyBytes: 0,

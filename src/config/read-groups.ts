@@ -10,7 +10,7 @@ const DAY = 24 * 60 * MINUTE;
 export function readGroups(section: ConfigSection): GroupsConfig {
   return {
     auditIntervalMs: section.duration("audit_interval", 5 * MINUTE, { min: 100, max: 1 * DAY }),
-    cleanUpRate: section.integer("clean_up_rate", 100, { min: 1, max: 1_000_000 }),
+    cleanUpRate: section.integer("clean_up_rate", 500, { min: 1, max: 1_000_000 }),
     ttl: section.sections("ttl", readTtlRule).filter((rule) => rule !== undefined),
   };
 }

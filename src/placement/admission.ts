@@ -16,8 +16,10 @@ export interface AdmissionContext {
   readonly log: Logger;
 }
 
-/** A member that cannot be cleaned for so long is taken in as it is: pushes are worth more than a tidy ring. */
-const ADMISSION_TIMEOUT_MS = 60_000;
+/** Enough to delete 150,000 copies at the default rate. Then a member is taken in as it is: pushes are worth more than a tidy ring. */
+const ADMISSION_TIMEOUT_MS = 300_000;
+/** So is one that cannot be looked at for so long. */
+const TROUBLE_TIMEOUT_MS = 60_000;
 /** So long a member waits for what cannot be decided yet. An audit decides it later. */
 const UNDECIDED_TIMEOUT_MS = 15_000;
 const IN_USE_S = 15;
@@ -32,28 +34,31 @@ const PAUSE_MS = 1_000;
  * Pushes that other members acknowledge meanwhile need no watching: their clean-up deletes the copy here, too.
  */
 export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
-  const startedAt = Date.now();
   const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS);
+  const deadline = AbortSignal.any([signal, timeout]);
+  const startedAt = Date.now();
+  let lastLookAt = startedAt;
   let looksLeft = isAnyDoubtful(context.directory, address) ? 2 : 1;
-  let problem: unknown = "its groups change faster than they can be cleaned";
   while (!timeout.aborted) {
-    const outcome = await look(context, address, AbortSignal.any([signal, timeout]));
+    const outcome = await look(context, address, deadline);
     signal.throwIfAborted();
     if (outcome === "clean") looksLeft--;
     const isWaitedFor = outcome === "undecided" && Date.now() - startedAt > UNDECIDED_TIMEOUT_MS;
     if (looksLeft === 0 || isWaitedFor) return;
-    if (typeof outcome !== "string") problem = outcome;
-    if (isRefusal(outcome)) break;
+    if (typeof outcome === "string") lastLookAt = Date.now();
+    else if (isHopeless(outcome, lastLookAt)) {
+      context.log.warn("Taking in a member that cannot be cleaned of stale copies", { member: address, err: outcome });
+      return;
+    }
     await Bun.sleep(PAUSE_MS);
   }
-  signal.throwIfAborted();
-  context.log.warn("Taking in a member that could not be cleaned of stale copies", { member: address, err: problem });
+  context.log.warn("Taking in a member that could not be cleaned of all stale copies in time", { member: address });
 }
 
-/** Whether the member answered, but not with its groups: asking again changes nothing. */
-function isRefusal(outcome: LookOutcome | Error): boolean {
-  if (!(outcome instanceof Error)) return false;
-  return !(outcome instanceof MemberRequestError) || outcome.kind === "status" || outcome.kind === "malformed";
+/** Whether the member answers, but not with its groups, so that asking again changes nothing; or does not answer for too long. */
+function isHopeless(error: Error, lastLookAt: number): boolean {
+  const isTrouble = error instanceof MemberRequestError && error.kind !== "status" && error.kind !== "malformed";
+  return !isTrouble || Date.now() - lastLookAt > TROUBLE_TIMEOUT_MS;
 }
 
 async function look(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome | Error> {
