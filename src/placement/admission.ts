@@ -23,8 +23,12 @@ const TROUBLE_TIMEOUT_MS = 60_000;
 /** So long a member waits for what cannot be decided yet. An audit decides it later. */
 const UNDECIDED_TIMEOUT_MS = 15_000;
 const IN_USE_S = 15;
-/** Before another look. What a thawed member had in its sockets is applied within this. */
-const PAUSE_MS = 1_000;
+/**
+ * Before another look. What a thawed member had in its sockets is applied within a second. After a clean-up, other routers may be
+ * about to delete what they saw before it, for a second after their look (`Resolution.removeAll`); a push that came in between
+ * would be lost to them.
+ */
+const PAUSES_MS = { clean: 1_000, more: 0, cleaned: 3_000, undecided: 1_000, trouble: 1_000 };
 
 /**
  * Cleans a member before it takes pushes and is scraped: after an outage it may hold copies of groups that were pushed
@@ -36,29 +40,42 @@ const PAUSE_MS = 1_000;
 export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
   const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS);
   const deadline = AbortSignal.any([signal, timeout]);
-  const startedAt = Date.now();
-  let lastLookAt = startedAt;
-  let looksLeft = isAnyDoubtful(context.directory, address) ? 2 : 1;
+  const progress = new Progress(isAnyDoubtful(context.directory, address) ? 2 : 1);
   while (!timeout.aborted) {
     const outcome = await look(context, address, deadline);
     signal.throwIfAborted();
-    if (outcome === "clean") looksLeft--;
-    const isWaitedFor = outcome === "undecided" && Date.now() - startedAt > UNDECIDED_TIMEOUT_MS;
-    if (looksLeft === 0 || isWaitedFor) return;
-    if (typeof outcome === "string") lastLookAt = Date.now();
-    else if (isHopeless(outcome, lastLookAt)) {
+    if (progress.isOver(outcome)) return;
+    if (outcome instanceof Error && progress.isHopeless(outcome)) {
       context.log.warn("Taking in a member that cannot be cleaned of stale copies", { member: address, err: outcome });
       return;
     }
-    await Bun.sleep(PAUSE_MS);
+    await Bun.sleep(PAUSES_MS[outcome instanceof Error ? "trouble" : outcome]);
   }
   context.log.warn("Taking in a member that could not be cleaned of all stale copies in time", { member: address });
 }
 
-/** Whether the member answers, but not with its groups, so that asking again changes nothing; or does not answer for too long. */
-function isHopeless(error: Error, lastLookAt: number): boolean {
-  const isTrouble = error instanceof MemberRequestError && error.kind !== "status" && error.kind !== "malformed";
-  return !isTrouble || Date.now() - lastLookAt > TROUBLE_TIMEOUT_MS;
+/** How far an admission has got. */
+class Progress {
+  readonly #startedAt = Date.now();
+  #lastLookAt = this.#startedAt;
+  #cleanLooksLeft: number;
+
+  constructor(cleanLooks: number) {
+    this.#cleanLooksLeft = cleanLooks;
+  }
+
+  isOver(outcome: LookOutcome | Error): boolean {
+    if (!(outcome instanceof Error)) this.#lastLookAt = Date.now();
+    if (outcome === "clean") this.#cleanLooksLeft--;
+    const isWaitedFor = outcome === "undecided" && Date.now() - this.#startedAt > UNDECIDED_TIMEOUT_MS;
+    return this.#cleanLooksLeft === 0 || isWaitedFor;
+  }
+
+  /** Whether the member answers, but not with its groups, so that asking again changes nothing; or does not answer for too long. */
+  isHopeless(error: Error): boolean {
+    const isTrouble = error instanceof MemberRequestError && error.kind !== "status" && error.kind !== "malformed";
+    return !isTrouble || Date.now() - this.#lastLookAt > TROUBLE_TIMEOUT_MS;
+  }
 }
 
 async function look(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome | Error> {
@@ -69,8 +86,11 @@ async function look(context: AdmissionContext, address: string, signal: AbortSig
   }
 }
 
-/** `clean`: nothing was to be done. `undecided`: it cannot be said yet of some groups which copy counts. */
-type LookOutcome = "clean" | "cleaned" | "undecided";
+/**
+ * `clean`: nothing was to be done. `more`: something was, and there is more of it. `cleaned`: that was all. `undecided`: it
+ * cannot be said yet of some groups which copy counts.
+ */
+type LookOutcome = "clean" | "more" | "cleaned" | "undecided";
 
 /** One look at the member and the others, and what follows from it. */
 async function cleanOnce(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome> {
@@ -86,8 +106,9 @@ async function cleanOnce(context: AdmissionContext, address: string, signal: Abo
   const { removals, undecided } = resolution.examine(found, startedAt);
   // Copies elsewhere that turn out to be older are left to an audit: their members take pushes at the moment.
   const here = removals.filter((removal) => removal.address === address);
-  const { done, failed } = await resolution.removeAll([...wiped, ...here], startedAt, signal);
+  const { done, failed, late } = await resolution.removeAll([...wiped, ...here], startedAt, signal);
   for (const { id, address: other } of removals) if (other !== address) directory.seen(id, other, startedAt);
+  if (late.size > 0) return "more";
   if (done > 0 || failed.size > 0) return "cleaned";
   const isNewcomer = context.members()?.has(address) !== true;
   const waitedFor = [...undecided].filter((id) => !(isNewcomer && isInUse(own.get(id), startedAt)));

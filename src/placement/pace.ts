@@ -17,6 +17,17 @@ export class Pace {
     this.#rate = rate;
   }
 
+  /** The first items of each member, as many as the rate allows within a second. */
+  withinASecond<T>(items: readonly T[], memberOf: (item: T) => string): readonly T[] {
+    const taken = new Map<string, number>();
+    return items.filter((item) => {
+      const member = memberOf(item);
+      const count = (taken.get(member) ?? 0) + 1;
+      taken.set(member, count);
+      return count <= Math.max(1, this.#rate());
+    });
+  }
+
   /** Does `step` for each item, those of one member in order. Rejects when the signal aborts; steps under way finish. */
   async each<T>(
     items: readonly T[],

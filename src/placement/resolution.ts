@@ -31,6 +31,8 @@ export interface Removal {
 interface RemovalOutcomes {
   readonly done: number;
   readonly failed: ReadonlySet<GroupId>;
+  /** Those for which the look had become too old. */
+  readonly late: ReadonlySet<GroupId>;
 }
 
 /** What is to be done about some groups. */
@@ -50,6 +52,11 @@ const QUIET_AT_OWNER_S = 60;
 /** So long another router gets to remove what it knows to be stale before push times alone decide. */
 const OTHERS_FIRST_MS = 10_000;
 const MAX_CARRY_MS = 2_000;
+/**
+ * Nothing is deleted on the strength of a look that ended longer ago. Another router may have cleaned the member, taken it into
+ * service and pushed to it meanwhile; it waits for longer than this before it does (`admit`).
+ */
+const FRESH_MS = 1_000;
 /** When the last clean-up that was seen contested is forgotten. */
 const CONTEST_MEMORY_MS = 120_000;
 
@@ -75,8 +82,8 @@ export class Resolution {
     const found = await lister.find(reachable, (id) => ids.has(id), signal);
     this.#record(ids, found, startedAt);
     const { removals, undecided } = this.examine(found, startedAt);
-    const { failed } = await this.removeAll(removals, startedAt, signal);
-    return new Set([...undecided, ...failed]);
+    const { failed, late } = await this.removeAll(removals, startedAt, signal);
+    return new Set([...undecided, ...failed, ...late]);
   }
 
   /** What follows from the copies that were found by a look that began at `startedAt`. */
@@ -94,20 +101,21 @@ export class Resolution {
 
   /**
    * Takes the copies away, unless a push of the group has come since the look, or what they hold cannot be carried over while
-   * others may push.
+   * others may push. Does as much as can be done within a second: then others may have changed what was seen, and it takes
+   * another look.
    */
   async removeAll(removals: readonly Removal[], lookedAt: number, signal: AbortSignal): Promise<RemovalOutcomes> {
-    const outcomes = { done: 0, failed: new Set<GroupId>() };
-    await this.#context.pace.each(
-      removals,
-      ({ address }) => address,
-      signal,
-      async (removal) => {
-        const outcome = await this.#remove(removal, lookedAt);
-        if (outcome === "done") outcomes.done++;
-        else if (outcome === "failed") outcomes.failed.add(removal.id);
-      },
-    );
+    const outcomes = { done: 0, failed: new Set<GroupId>(), late: new Set<GroupId>() };
+    const until = Date.now() + FRESH_MS;
+    const memberOf = ({ address }: Removal) => address;
+    const now = this.#context.pace.withinASecond(removals, memberOf);
+    const taken = new Set(now);
+    for (const removal of removals) if (!taken.has(removal)) outcomes.late.add(removal.id);
+    await this.#context.pace.each(now, memberOf, signal, async (removal) => {
+      const outcome = Date.now() > until ? "late" : await this.#remove(removal, lookedAt);
+      if (outcome === "done") outcomes.done++;
+      else if (outcome !== "left") outcomes[outcome].add(removal.id);
+    });
     return outcomes;
   }
 
