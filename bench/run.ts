@@ -7,6 +7,9 @@ import { parseArgs } from "node:util";
 import { benchAlternatives } from "./alternatives.ts";
 import type { BenchContext } from "./bench-context.ts";
 import type { BenchRow } from "./bench-row.ts";
+import { benchEmbeddedContents } from "./embedded/contents.ts";
+import { benchEmbeddedDurability } from "./embedded/durability.ts";
+import { benchEmbeddedPushes } from "./embedded/pushes.ts";
 import { benchGrowth } from "./growth.ts";
 import { type Busyness, describeMachine, type Machine, measureBusyness } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
@@ -24,6 +27,9 @@ const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Promise<rea
   alternatives: benchAlternatives,
   growth: benchGrowth,
   placement: benchPlacement,
+  "embedded-pushes": benchEmbeddedPushes,
+  "embedded-contents": benchEmbeddedContents,
+  "embedded-durability": benchEmbeddedDurability,
 };
 
 /** A machine that is busier than this before a benchmark begins makes its figures doubtful. */

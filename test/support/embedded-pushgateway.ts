@@ -65,6 +65,8 @@ export class LocalPushgateway implements AsyncDisposable {
 
 /** `dynamic-sharding pushgateway` as a process of its own, started as a user does it. */
 export class PushgatewayProcess extends ServerProcess {
+  /** host:port */
+  readonly address: string;
   readonly url: string;
 
   constructor(flags: readonly string[]) {
@@ -74,6 +76,7 @@ export class PushgatewayProcess extends ServerProcess {
       argv: [join(REPOSITORY, "bin/dynamic-sharding"), "pushgateway", `--web.listen-address=${address}`, ...flags],
       ready: () => answersOk(`http://${address}/-/ready`),
     });
+    this.address = address;
     this.url = `http://${address}`;
   }
 
