@@ -22,7 +22,7 @@ function cells(row: BenchRow): readonly string[] {
     figure(row.value, row.unit, row.range),
     row.peer ?? "",
     row.peerValue === undefined ? "" : figure(row.peerValue, row.unit, row.peerRange),
-    row.ratio === undefined ? "" : `${row.ratio.toFixed(2)}x`,
+    row.ratio === undefined ? "" : `${ratio(row.ratio)}x`,
     row.target ?? "",
     row.met === undefined ? "" : row.met ? "met" : "MISSED",
   ];
@@ -31,6 +31,11 @@ function cells(row: BenchRow): readonly string[] {
 function figure(value: number, unit: string, range: BenchRow["range"]): string {
   const spread = range === undefined ? "" : ` (${short(range[0])}–${short(range[1])})`;
   return `${short(value)} ${unit}${spread}`;
+}
+
+/** Two digits behind the point; of less than a hundredth, the first that says something. */
+function ratio(value: number): string {
+  return value < 0.01 ? value.toPrecision(1) : value.toFixed(2);
 }
 
 /** Three significant digits, but never fewer than the whole part has. */
