@@ -31,8 +31,9 @@ const QUOTE_IN_NAME = /(?:^|[^=\s])[ \t]*"/;
 const QUOTE_IN_HELP = /^[ \t]*#[ \t]*HELP.*\\"/;
 
 /**
- * Every way in which the embedded Pushgateway answers a request otherwise than real ones, with the reason. The poison pill,
- * which has no counterpart here, is in poison.test.ts; what is exposed differently is said in src/embedded.
+ * Every way in which the embedded Pushgateway answers a request otherwise than real ones, with the reason. Pushes that poison
+ * or end real ones are in poison.test.ts, requests that are no clear HTTP in wire.test.ts; what is exposed differently is said
+ * in src/embedded.
  */
 export const ACCEPTED_DIFFERENCES: readonly AcceptedDifference[] = [
   {
