@@ -13,7 +13,7 @@ import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
 import type { GroupReader } from "./group-reader.ts";
-import type { MemberClocks } from "./member-clocks.ts";
+import type { LocalTime, MemberClocks } from "./member-clocks.ts";
 import type { PlacementObserver, RemovalReason } from "./placement-surroundings.ts";
 
 export interface CleanUpContext {
@@ -53,6 +53,12 @@ export class CarryGuard {
     if (this.#state !== "cancelled") this.#state = "writing";
     return this.#state === "writing";
   }
+}
+
+/** A copy to carry from. */
+interface Source {
+  readonly address: string;
+  readonly contents: GroupContents;
 }
 
 /** When a member that was asked to delete or to take families is given up. It is asked again later. */
@@ -100,13 +106,15 @@ export class CleanUp {
   }
 
   /**
-   * Gives `to` the families of the copy on `from` that it lacks or has from an earlier push. It must not be pushed to meanwhile: what
+   * Gives `to` the families of the copies on `from` that it lacks or has from an earlier push. It must not be pushed to meanwhile: what
    * came between the look and the step would be overwritten. `quietS`: how long nobody must have pushed to it. Ends at once when it
    * is cancelled.
+   *
+   * All copies are to be named at once: what is carried looks newly pushed, and nothing older could be told from it afterwards.
    */
   async carry(
     id: GroupId,
-    from: string,
+    from: readonly string[],
     to: string,
     quietS: number,
     guard: CarryGuard = new CarryGuard(),
@@ -115,18 +123,33 @@ export class CleanUp {
     return await Promise.race([this.#carry(id, from, to, quietS, guard), cancelled]);
   }
 
-  async #carry(id: GroupId, from: string, to: string, quietS: number, guard: CarryGuard): Promise<CarryOutcome> {
+  async #carry(
+    id: GroupId,
+    from: readonly string[],
+    to: string,
+    quietS: number,
+    guard: CarryGuard,
+  ): Promise<CarryOutcome> {
     const { reader, lister, log, observer, clocks } = this.#context;
     try {
-      const [source, target] = await Promise.all([reader.read(from, id), reader.read(to, id)]);
-      if (source === undefined) return "done";
-      if (target !== undefined) await lister.measureClocks([from, to], AbortSignal.timeout(REQUEST_TIMEOUT_MS));
-      const missing = source.families.filter((family) => !this.#hasNewer(target?.families ?? [], to, family, from));
+      const [target, ...copies] = await Promise.all([to, ...from].map((address) => reader.read(address, id)));
+      const sources = from.flatMap((address, index) => {
+        const contents = copies[index];
+        return contents === undefined ? [] : [{ address, contents }];
+      });
+      if (sources.length === 0) return "done";
+      if (target !== undefined || sources.length > 1) {
+        await lister.measureClocks([to, ...from], AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+      }
+      const missing = this.#newestOf(sources, to, target);
       if (missing.length === 0) return "done";
       const pushedAt = clocks.localTime(to, target?.pushTime ?? 0, Date.now()).seconds;
       if (Date.now() / 1000 - pushedAt < quietS) return "left";
-      if (source.incomplete) {
-        log.warn("Cannot carry native histograms over, so two copies of a group stay", { from, to });
+      if (sources.some(({ contents }) => contents.incomplete)) {
+        log.warn("Cannot carry native histograms over, so several copies of a group stay", {
+          from: from.join(" "),
+          to,
+        });
         return "left";
       }
       if (!guard.beginWriting()) return "left";
@@ -135,7 +158,7 @@ export class CleanUp {
       return "done";
     } catch (error) {
       observer.cleanUpFailed();
-      log.debug("Cannot carry families over, will try again", { from, to, err: error });
+      log.debug("Cannot carry families over, will try again", { from: from.join(" "), to, err: error });
       return "failed";
     }
   }
@@ -164,17 +187,33 @@ export class CleanUp {
     return false;
   }
 
-  #hasNewer(families: readonly ContentFamily[], at: string, { name, pushedAt }: ContentFamily, from: string): boolean {
-    const other = families.find((family) => family.name === name);
-    if (other === undefined) return false;
-    const { clocks } = this.#context;
+  /** The newest of each family, where the target does not have it as new. */
+  #newestOf(sources: readonly Source[], to: string, target: GroupContents | undefined): readonly ContentFamily[] {
+    const newest = new Map<string, { readonly family: ContentFamily; readonly at: LocalTime }>();
     const now = Date.now();
-    const here = clocks.localTime(at, other.pushedAt, now);
-    const there = clocks.localTime(from, pushedAt, now);
-    return there.seconds - here.seconds <= here.uncertainty + there.uncertainty;
+    const timed = (address: string, family: ContentFamily) => ({
+      family,
+      at: this.#context.clocks.localTime(address, family.pushedAt, now),
+    });
+    const own = new Map(target?.families.map((family) => [family.name, timed(to, family).at]));
+    for (const { address, contents } of sources) {
+      for (const candidate of contents.families.map((family) => timed(address, family))) {
+        const { name } = candidate.family;
+        const known = newest.get(name);
+        if (isNewer(candidate.at, own.get(name)) && (known === undefined || candidate.at.seconds > known.at.seconds)) {
+          newest.set(name, candidate);
+        }
+      }
+    }
+    return [...newest.values()].map(({ family }) => family);
   }
 
   #requestOptions() {
     return { utf8Names: this.#context.utf8Names(), timeoutMs: REQUEST_TIMEOUT_MS };
   }
+}
+
+/** For certain. */
+function isNewer(time: LocalTime, other: LocalTime | undefined): boolean {
+  return other === undefined || time.seconds - other.seconds > time.uncertainty + other.uncertainty;
 }

@@ -143,10 +143,7 @@ export class PushCleanUp {
     const until = performance.now() + MAX_WAIT_MS;
     while (isInFlight(id) && performance.now() < until) await Bun.sleep(IN_FLIGHT_POLL_MS);
     if (isInFlight(id)) return false;
-    for (const address of addresses) {
-      if ((await cleanUp.carry(id, address, to, 0, guard)) !== "done") return false;
-    }
-    return true;
+    return (await cleanUp.carry(id, addresses, to, 0, guard)) === "done";
   }
 
   /**

@@ -218,7 +218,7 @@ async function carryInTime(cleanUp: CleanUp, id: GroupId, from: string, to: stri
   const guard = new CarryGuard();
   const timer = setTimeout(() => guard.cancel(), MAX_CARRY_MS);
   try {
-    return await cleanUp.carry(id, from, to, QUIET_AT_OWNER_S, guard);
+    return await cleanUp.carry(id, [from], to, QUIET_AT_OWNER_S, guard);
   } finally {
     clearTimeout(timer);
   }

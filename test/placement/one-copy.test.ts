@@ -38,6 +38,11 @@ async function crash(member: Pushgateway): Promise<void> {
   await member.halt();
 }
 
+async function pushTo(member: Pushgateway, job: string, body: string): Promise<void> {
+  const response = await fetch(`${member.url}${path(job)}`, { method: "POST", body });
+  expect([response.status, await response.text()]).toEqual([200, ""]);
+}
+
 function ownedBy({ address }: Pushgateway, before: ReadonlyMap<string, string>): readonly string[] {
   return JOBS.filter((job) => before.get(job) === address);
 }
@@ -88,6 +93,31 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "one copy o
       TEST_TIMEOUT_MS,
     );
   });
+
+  test(
+    "a POST takes each family along from the copy where it is newest",
+    async () => {
+      await using cluster = await PlacementCluster.start(4, 3);
+      const [first, second] = cluster.members as [Pushgateway, Pushgateway];
+      // Two copies each, as a router with another view may leave them, and the newer one here or there.
+      const older = (index: number) => (index % 2 === 0 ? first : second);
+      const newer = (index: number) => older(index + 1);
+      for (const [index, job] of JOBS.entries()) await pushTo(older(index), job, "x 1\n");
+      await Bun.sleep(1_000); // Push times that clocks of different members can tell apart.
+      for (const [index, job] of JOBS.entries()) await pushTo(newer(index), job, "x 2\n");
+      await cluster.reconfigure(4);
+      await waitFor("the copies to be known", async () => {
+        return ((await cluster.router.metrics()).get("dynamic_sharding_misplaced_groups") ?? 0) >= JOBS.length;
+      });
+      for (const job of JOBS) {
+        const { owner } = await cluster.router.ownersOf(path(job));
+        if (owner === first.address || owner === second.address) continue;
+        await cluster.push(path(job), "y 3\n", "POST");
+        await cluster.waitForHeld(job, { [owner]: { x: 2, y: 3 } });
+      }
+    },
+    TEST_TIMEOUT_MS,
+  );
 
   test(
     "a member that drains loses its groups with their next pushes",
