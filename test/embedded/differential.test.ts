@@ -55,8 +55,7 @@ class Differential {
       // Where they hold something else from now on, or the real one is poisoned, all that follows would be incomparable.
       if (effect(theirs) !== effect(ours) || (await this.#mayBePoisoned(request, theirs))) await this.#empty();
     }
-    await this.#compareContents();
-    return found;
+    return [...found, ...(await this.#compareContents())];
   }
 
   async #empty(): Promise<void> {
@@ -72,16 +71,27 @@ class Differential {
     return kind === "path" && effect(theirs) === "refused" && (await this.#real.send(BARRIER)).status !== 200;
   }
 
-  async #compareContents(): Promise<void> {
-    // A real Pushgateway answers a DELETE, and 1.11.0 a push that it refuses, before it has done all that follows from it.
-    // One that it takes is answered once everything before it is done.
+  /** What differs of what they hold. */
+  async #compareContents(): Promise<readonly unknown[]> {
+    // A real Pushgateway answers a DELETE before it is done. A push that it takes is answered once everything before it is.
     for (const target of [this.#real, this.#own]) expect((await target.send(BARRIER)).status).toBe(200);
-    const [theirs, ours] = await Promise.all([this.#real.metrics(), this.#own.metrics()]);
-    expect(essence(ours)).toEqual(essence(theirs));
-    expect(familyNames(ours)).toEqual(familyNames(theirs));
-    const [theirGroups, ourGroups] = await Promise.all([this.#real.groups(), this.#own.groups()]);
-    expect(groupsEssence(ourGroups)).toEqual(groupsEssence(theirGroups) as unknown[]);
+    const [theirs, ours] = [await contentsOf(this.#real), await contentsOf(this.#own)];
+    const pairs = (["samples", "names", "groups"] as const).map((what) => ({
+      what,
+      theirs: theirs[what],
+      ours: ours[what],
+    }));
+    return pairs.filter((pair) => !Bun.deepEquals(pair.theirs, pair.ours));
   }
+}
+
+async function contentsOf(target: PushTarget) {
+  const exposition = await target.metrics();
+  return {
+    samples: essence(exposition),
+    names: familyNames(exposition),
+    groups: groupsEssence(await target.groups()),
+  };
 }
 
 /**
@@ -117,7 +127,11 @@ for (const version of ["1.5.1", "1.11.0"] as const) {
         const sequences = fc.sample(sequence, { seed: Number(EMBEDDED_SEED), numRuns: SEQUENCES });
         const found: unknown[] = [];
         for (const requests of sequences) {
-          if (found.length < SHOWN_DIFFERENCES) found.push(...(await differential.run(requests)));
+          if (found.length >= SHOWN_DIFFERENCES) break;
+          const differs = (await differential.run(requests)).length > 0;
+          // 1.11.0 closes the connection on a push that it refuses, and marks its group when it comes to it: at times after the
+          // next requests, even a wipe. What is a difference is one again.
+          if (differs) found.push(...(await differential.run(requests)));
         }
         expect(found).toEqual([]);
       },
