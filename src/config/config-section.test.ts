@@ -16,6 +16,9 @@ function problemsOf(text: string) {
   return yaml.problems;
 }
 
+/** Names no files, which mutilation may bring out of their comments: they would have to be read before. */
+const WITHOUT_FILES = EXAMPLE.replaceAll("_file:", "_fil:");
+
 /** Pieces of which mutilated configuration files are made. */
 const FRAGMENT = fc.oneof(
   fc.constantFrom(
@@ -72,8 +75,10 @@ describe("ConfigSection", () => {
     const text = fc.oneof(
       fc.array(FRAGMENT, { maxLength: 30 }).map((fragments) => fragments.join("")),
       fc
-        .tuple(fc.nat(EXAMPLE.length), fc.nat(20), FRAGMENT)
-        .map(([start, length, fragment]) => EXAMPLE.slice(0, start) + fragment + EXAMPLE.slice(start + length)),
+        .tuple(fc.nat(WITHOUT_FILES.length), fc.nat(20), FRAGMENT)
+        .map(
+          ([start, length, fragment]) => WITHOUT_FILES.slice(0, start) + fragment + WITHOUT_FILES.slice(start + length),
+        ),
     );
     fc.assert(
       fc.property(text, (mutilated) => {
