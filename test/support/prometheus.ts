@@ -21,10 +21,19 @@ export interface Sample {
   readonly value: number;
 }
 
-/** One series of a range query's answer: pairs of Unix time in seconds and value. */
+/** One series and its samples: pairs of Unix time in seconds and value. */
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
   readonly values: readonly (readonly [number, number])[];
+}
+
+interface ApiSeries {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [number, string])[];
+}
+
+function seriesOf({ metric, values }: ApiSeries): Series {
+  return { labels: metric, values: values.map(([time, value]) => [time, Number(value)] as const) };
 }
 
 /** A real Prometheus server. */
@@ -54,14 +63,15 @@ export class Prometheus extends ServerProcess {
   /** A range query over Unix times in seconds. */
   async queryRange(promql: string, start: number, end: number, step: number): Promise<readonly Series[]> {
     const query = { query: promql, start: String(start), end: String(end), step: String(step) };
-    const result = await this.#api<{ metric: Record<string, string>; values: [number, string][] }[]>(
-      "query_range",
-      query,
-    );
-    return result.map(({ metric, values }) => ({
-      labels: metric,
-      values: values.map(([time, value]) => [time, Number(value)] as const),
-    }));
+    const result = await this.#api<ApiSeries[]>("query_range", query);
+    return result.map(seriesOf);
+  }
+
+  /** The samples of the last so many seconds as they were scraped, without any interpolation. */
+  async samples(selector: string, seconds: number): Promise<readonly Series[]> {
+    const query = { query: `${selector}[${seconds}s]` };
+    const result = await this.#api<ApiSeries[]>("query", query);
+    return result.map(seriesOf);
   }
 
   async #api<T>(call: string, parameters: { readonly query: string } & Record<string, string>): Promise<T> {

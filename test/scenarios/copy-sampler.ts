@@ -1,0 +1,130 @@
+import { type Copy, copiesAt, describeCopies } from "./copies.ts";
+import type { ScenarioMember } from "./scenario-member.ts";
+
+/** Between the ends and the beginnings of two looks. */
+const PAUSE_MS = 200;
+/** A member that does not answer so long is out of reach, as it is for a scrape. */
+const LOOK_DEADLINE_MS = 1_000;
+/** Changes remembered for each group. */
+const KEPT_CHANGES = 40;
+
+interface Track {
+  /** On the monotonic clock; undefined while at most one copy is in sight. */
+  doubledSince: number | undefined;
+  last: string;
+  readonly changes: { readonly at: number; readonly seen: string }[];
+}
+
+export interface SamplerOptions {
+  /** Members to look at; one that does not answer is passed over. */
+  readonly members: () => readonly ScenarioMember[];
+  /** Addresses that Prometheus scrapes: copies elsewhere are out of sight. */
+  readonly scraped: () => Promise<ReadonlySet<string>>;
+}
+
+/** Looks again and again at all members, as a scrape does: how long a second copy is in sight, and which way each group went. */
+export class CopySampler implements AsyncDisposable {
+  readonly #options: SamplerOptions;
+  readonly #tracks = new Map<string, Track>();
+  readonly #doubled = new Set<string>();
+  #longestMs = 0;
+  #longestKey = "";
+  #moves = 0;
+  readonly #lastHolder = new Map<string, string>();
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+  looks = 0;
+
+  constructor(options: SamplerOptions) {
+    this.#options = options;
+  }
+
+  /** The longest time for which a group had two copies in sight, and which one. As exact as the looks are frequent. */
+  get longest(): { readonly milliseconds: number; readonly key: string } {
+    return { milliseconds: this.#longestMs, key: this.#longestKey };
+  }
+
+  /** Groups that had two copies in sight at some time. */
+  get doubledOnce(): number {
+    return this.#doubled.size;
+  }
+
+  /** How often a group's only copy was at another member than before. */
+  get moves(): number {
+    return this.#moves;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** The way of a group: what was where, whenever it had changed. Times are seconds since `startedAt`. */
+  history(key: string, startedAt: number): readonly string[] {
+    const changes = this.#tracks.get(key)?.changes ?? [];
+    return changes.map(({ at, seen }) => `${((at - startedAt) / 1_000).toFixed(1)} s: ${seen}`);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      await this.#look();
+      await Bun.sleep(PAUSE_MS);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const at = performance.now();
+    const [scraped, lists] = await Promise.all([
+      this.#options.scraped().catch(() => new Set<string>()),
+      Promise.all(this.#options.members().map((member) => copiesAt([member], LOOK_DEADLINE_MS).catch(() => undefined))),
+    ]);
+    const copies = new Map<string, Copy[]>();
+    for (const list of lists) {
+      for (const [key, [copy]] of list ?? []) {
+        if (copy !== undefined) copies.set(key, [...(copies.get(key) ?? []), copy]);
+      }
+    }
+    for (const key of new Set([...copies.keys(), ...this.#tracks.keys()])) {
+      this.#note(key, copies.get(key) ?? [], scraped, at);
+    }
+    this.looks++;
+  }
+
+  #note(key: string, copies: readonly Copy[], scraped: ReadonlySet<string>, at: number): void {
+    const track = this.#tracks.get(key) ?? { doubledSince: undefined, last: "", changes: [] };
+    this.#tracks.set(key, track);
+    const seen = describeCopies(copies);
+    if (seen !== track.last) {
+      track.last = seen;
+      track.changes.push({ at, seen });
+      if (track.changes.length > KEPT_CHANGES) track.changes.shift();
+    }
+    const inSight = copies.filter(({ address }) => scraped.has(address));
+    this.#noteMove(key, copies);
+    if (inSight.length < 2) {
+      track.doubledSince = undefined;
+      return;
+    }
+    this.#doubled.add(key);
+    track.doubledSince ??= at;
+    if (at - track.doubledSince <= this.#longestMs) return;
+    this.#longestMs = at - track.doubledSince;
+    this.#longestKey = key;
+  }
+
+  #noteMove(key: string, copies: readonly Copy[]): void {
+    const [only, ...others] = copies;
+    if (only === undefined || others.length > 0) return;
+    const last = this.#lastHolder.get(key);
+    if (last !== undefined && last !== only.address) this.#moves++;
+    this.#lastHolder.set(key, only.address);
+  }
+}

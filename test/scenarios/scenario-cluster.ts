@@ -1,0 +1,262 @@
+import { rm } from "node:fs/promises";
+import { type Consul, startConsul } from "../support/consul.ts";
+import { freePort } from "../support/free-port.ts";
+import { type Prometheus, startPrometheus } from "../support/prometheus.ts";
+import { type RouterProcess, startRouterProcess } from "../support/router.ts";
+import { temporaryFolder } from "../support/server-process.ts";
+import { waitFor } from "../support/wait-for.ts";
+import { copiesAt } from "./copies.ts";
+import { type MemberPlace, pushgatewayAt, type ScenarioMember } from "./scenario-member.ts";
+
+export interface ClusterOptions {
+  /** Members that the routers know from the start. */
+  readonly members: number;
+  /** Members that run from the start and that the routers do not know yet. None when absent. */
+  readonly spare?: number;
+  /** Whether a Consul agent says who the members are; the configured servers alone when absent. */
+  readonly consul?: boolean;
+  /** A member, not yet started. A real Pushgateway when absent. */
+  readonly memberAt?: (place: MemberPlace) => Promise<ScenarioMember>;
+}
+
+/** What a router is to be told about the members. */
+export interface View {
+  readonly servers: readonly ScenarioMember[];
+  readonly draining?: readonly ScenarioMember[];
+}
+
+/** A member killed without warning: what it had not written to its file yet died with it. */
+export interface Kill {
+  readonly address: string;
+  /** On the monotonic clock. */
+  readonly at: number;
+  /** Keys of the groups that it held. */
+  readonly held: ReadonlySet<string>;
+}
+
+interface Parts {
+  readonly members: readonly ScenarioMember[];
+  readonly initial: number;
+  readonly consul: Consul | undefined;
+  readonly routers: readonly RouterProcess[];
+  readonly prometheus: Prometheus;
+  readonly resources: AsyncDisposableStack;
+}
+
+const ROUTERS = 2;
+const STATE_DEADLINE_MS = 40_000;
+const API_DEADLINE_MS = 5_000;
+
+/** Pushgateways with persistence files, perhaps a Consul agent, two routers side by side and a Prometheus. */
+export class ScenarioCluster implements AsyncDisposable {
+  /** Spare ones included, in the order of their addresses. */
+  readonly members: readonly ScenarioMember[];
+  readonly routers: readonly RouterProcess[];
+  readonly prometheus: Prometheus;
+  readonly kills: Kill[] = [];
+  readonly #consul: Consul | undefined;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(parts: Parts) {
+    this.members = parts.members;
+    this.routers = parts.routers;
+    this.prometheus = parts.prometheus;
+    this.#consul = parts.consul;
+    this.#resources = parts.resources;
+  }
+
+  /** Starts everything and returns when both routers have their members active. */
+  static async start(options: ClusterOptions): Promise<ScenarioCluster> {
+    await using stack = new AsyncDisposableStack();
+    const members = await startMembers(options, stack);
+    const consul = options.consul ? stack.use(await startConsul({ persistent: true })) : undefined;
+    const servers = members.slice(0, options.members);
+    const routers: RouterProcess[] = [];
+    for (let i = 0; i < ROUTERS; i++) {
+      const config = routerConfig({ servers }, consul);
+      routers.push(stack.use(await startRouterProcess({ config, logLevel: "debug" })));
+    }
+    const prometheus = stack.use(await startScraping(routers));
+    const parts = { members, initial: options.members, consul, routers, prometheus };
+    const cluster = new ScenarioCluster({ ...parts, resources: stack.move() });
+    try {
+      for (const member of servers) await cluster.waitForState(member, "active");
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get consul(): Consul {
+    if (this.#consul === undefined) throw new Error("Cannot use Consul: this cluster has none");
+    return this.#consul;
+  }
+
+  member(index: number): ScenarioMember {
+    return at(this.members, index);
+  }
+
+  /** Has these routers, or all, read a configuration with other members, and waits until they know them. */
+  async reconfigure(view: View, routers: readonly RouterProcess[] = this.routers): Promise<void> {
+    for (const router of routers) {
+      await router.configure(routerConfig(view, this.#consul));
+      router.reload();
+    }
+    const wanted = view.servers.map(({ address }) => address).sort();
+    const draining = new Set(view.draining?.map(({ address }) => address));
+    for (const router of routers) {
+      await waitFor(
+        `the view of ${router.address} to be the new one`,
+        async () => {
+          const members = await membersOf(router);
+          const known = members.map(({ address }) => address).sort();
+          return (
+            Bun.deepEquals(known, wanted) && members.every((m) => (m.state === "draining") === draining.has(m.address))
+          );
+        },
+        { timeoutMs: STATE_DEADLINE_MS },
+      );
+    }
+  }
+
+  /** Waits until these routers, or all, have the member in one of the states. */
+  async waitForState(
+    { address }: ScenarioMember,
+    state: string,
+    routers: readonly RouterProcess[] = this.routers,
+  ): Promise<void> {
+    for (const router of routers) {
+      const what = `${address} to be ${state} at ${router.address}`;
+      const isThere = async () => {
+        const member = (await membersOf(router)).find((found) => found.address === address);
+        if (member?.state === state) return true;
+        throw new Error(`it is ${member?.state}: ${member?.reason}`);
+      };
+      await waitFor(what, isThere, { timeoutMs: STATE_DEADLINE_MS, intervalMs: 50 });
+    }
+  }
+
+  /** Kills a member as a crash does. `start` brings it back with its file. */
+  async kill(member: ScenarioMember): Promise<void> {
+    const held = new Set((await copiesAt([member])).keys());
+    this.kills.push({ address: member.address, at: performance.now(), held });
+    member.kill("SIGKILL");
+    await member.exited();
+  }
+
+  /** The ID under which the routers register a member with Consul. */
+  serviceId({ address }: ScenarioMember): string {
+    return address.replace(":", "_");
+  }
+
+  /** Adds a tag to a member's service, as an operator does it who registers it anew. */
+  async tag(member: ScenarioMember, tag: string): Promise<void> {
+    const id = this.serviceId(member);
+    const service = (await this.consul.services())[id];
+    if (service === undefined) throw new Error(`Cannot tag "${id}": Consul does not have it`);
+    const { Service: Name, Address, Port, Tags } = service;
+    await this.consul.register({ ID: id, Name, Address, Port, Tags: [...Tags, tag] });
+  }
+
+  /** Addresses that the first router would have Prometheus scrape. */
+  async scraped(): Promise<ReadonlySet<string>> {
+    const groups = await get<readonly TargetGroup[]>(`${at(this.routers, 0).url}/sd/pushgateways`);
+    const up = groups.filter(({ labels: { __meta_dynamic_sharding_state: state } }) => state !== "down");
+    return new Set(up.flatMap(({ targets }) => targets));
+  }
+
+  /** Sum over both routers of the samples of this name. */
+  async metrics(): Promise<ReadonlyMap<string, number>> {
+    const sums = new Map<string, number>();
+    for (const router of this.routers) {
+      const response = await fetch(`${router.url}/metrics`, { signal: AbortSignal.timeout(API_DEADLINE_MS) });
+      for (const line of (await response.text()).split("\n")) {
+        const space = line.lastIndexOf(" ");
+        if (line === "" || line.startsWith("#")) continue;
+        const name = line.slice(0, space);
+        sums.set(name, (sums.get(name) ?? 0) + Number(line.slice(space)));
+      }
+    }
+    return sums;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
+
+async function startMembers(options: ClusterOptions, stack: AsyncDisposableStack): Promise<readonly ScenarioMember[]> {
+  const folder = await temporaryFolder("scenario");
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const count = options.members + (options.spare ?? 0);
+  const hosts = Array.from({ length: count }, (_, index) => `127.0.0.${index + 2}`);
+  const port = freePort(...hosts);
+  const places = hosts.map((host, index) => ({ index, host, port, folder }));
+  const members = await Promise.all(places.map(options.memberAt ?? pushgatewayAt));
+  for (const member of members) stack.use(member);
+  await Promise.all(members.map((member) => member.start()));
+  return members;
+}
+
+function routerConfig({ servers, draining = [] }: View, consul: Consul | undefined): Readonly<Record<string, unknown>> {
+  return {
+    ...(consul && { consul_server: { addr: consul.address } }),
+    pushgateway: {
+      servers: servers.map(({ address }) => address),
+      draining: draining.map(({ address }) => address),
+    },
+    health_check: { interval: "1s", timeout: "1s" },
+  };
+}
+
+/** Once by http_sd as docs/operations.md has it, and once by /federate; the label `by` keeps them apart. */
+async function startScraping(routers: readonly RouterProcess[]): Promise<Prometheus> {
+  const { url, address } = at(routers, 0);
+  const by = (job: string) => [{ target_label: "by", replacement: job }];
+  return await startPrometheus({
+    scrapeConfigs: [
+      {
+        job_name: "http_sd",
+        honor_labels: true,
+        http_sd_configs: [{ url: `${url}/sd/pushgateways`, refresh_interval: "1s" }],
+        relabel_configs: [{ source_labels: ["__meta_dynamic_sharding_state"], regex: "down", action: "drop" }],
+        metric_relabel_configs: by("http_sd"),
+      },
+      {
+        job_name: "federate",
+        honor_labels: true,
+        metrics_path: "/federate",
+        static_configs: [{ targets: [address] }],
+        metric_relabel_configs: by("federate"),
+      },
+    ],
+  });
+}
+
+interface TargetGroup {
+  readonly targets: readonly string[];
+  readonly labels: { readonly __meta_dynamic_sharding_state: string };
+}
+
+interface MemberStatus {
+  readonly address: string;
+  readonly state: string;
+  readonly reason: string;
+}
+
+async function membersOf({ url }: RouterProcess): Promise<readonly MemberStatus[]> {
+  return (await get<{ data: { members: MemberStatus[] } }>(`${url}/api/v1/members`)).data.members;
+}
+
+async function get<T>(url: string): Promise<T> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(API_DEADLINE_MS) });
+  if (!response.ok) throw new Error(`Cannot get "${url}": ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+function at<T>(list: readonly T[], index: number): T {
+  const found = list[index];
+  if (found === undefined) throw new RangeError(`Cannot find number ${index}: there are ${list.length}`);
+  return found;
+}

@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { part } from "../support/parts.ts";
+import { Pushgateway } from "../support/pushgateway.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+
+/** A Pushgateway of a scenario, of whatever make. */
+export interface ScenarioMember extends ServerProcess {
+  readonly host: string;
+  readonly address: string;
+  readonly url: string;
+}
+
+/** Where a member is to be, and where it may keep its groups. */
+export interface MemberPlace {
+  readonly index: number;
+  readonly host: string;
+  readonly port: number;
+  readonly folder: string;
+}
+
+const VERSIONS = ["1.11.0", "1.5.1"] as const;
+/** So short that a Pushgateway that is killed has written all but its last pushes. */
+const PERSISTENCE_INTERVAL = "100ms";
+
+/** A real Pushgateway, not yet started, with a persistence file; old and new ones take turns. */
+export async function pushgatewayAt({ index, host, port, folder }: MemberPlace): Promise<ScenarioMember> {
+  const version = VERSIONS[index % VERSIONS.length] ?? VERSIONS[0];
+  return new Pushgateway(await part(`pushgateway-${version}`), {
+    host,
+    port,
+    persistenceFile: join(folder, `pushgateway-${index}`),
+    flags: [`--persistence.interval=${PERSISTENCE_INTERVAL}`],
+  });
+}

@@ -1,0 +1,112 @@
+import { expect, test } from "bun:test";
+import { describeWithParts } from "../support/parts.ts";
+import { ClientLoad } from "./client-load.ts";
+import { CopySampler } from "./copy-sampler.ts";
+import { FAULTS } from "./judge.ts";
+import { type Scene, settle, type Verdict } from "./oracle.ts";
+import { RealClients } from "./real-clients.ts";
+import { findSawTeeth, SELECTOR, type StoredSeries } from "./saw-tooth.ts";
+import { type ClusterOptions, ScenarioCluster } from "./scenario-cluster.ts";
+import { scenarioGroups } from "./scenario-group.ts";
+
+export interface Scenario extends ClusterOptions {
+  readonly title: string;
+  /** What happens while the clients push. */
+  readonly happens: (scene: Scene) => Promise<void>;
+}
+
+const { SCENARIO_RUNS } = process.env;
+/** How often each scenario runs; set SCENARIO_RUNS to look for what happens seldom. */
+const RUNS = Number(SCENARIO_RUNS ?? 1);
+/** About 200 pushes a second. */
+const GROUPS = { eager: 4, busy: 110, slow: 40, quiet: 40 };
+const TEST_TIMEOUT_MS = 150_000;
+const SHOWN_PROBLEMS = 8;
+
+/** A scenario as a test: everything runs, clients push, something happens, and at the end nothing may be lost, doubled or old. */
+export async function describeScenario(scenario: Scenario): Promise<void> {
+  const parts = ["pushgateway-1.11.0", "pushgateway-1.5.1", "prometheus", "go", "python", "consul"] as const;
+  await describeWithParts(parts, `Scenario: ${scenario.title}`, () => {
+    const runs = Array.from({ length: RUNS }, (_, index) => ({ run: index + 1 }));
+    test.each(runs)(
+      "ends with exactly what the clients were told, once (run $run)",
+      async () => {
+        await runScenario(scenario);
+      },
+      TEST_TIMEOUT_MS,
+    );
+  });
+}
+
+async function runScenario(scenario: Scenario): Promise<void> {
+  await using cluster = await ScenarioCluster.start(scenario);
+  const urls = cluster.routers.map(({ url }) => url);
+  const realClients = await RealClients.prepare(urls);
+  const addresses = cluster.routers.map(({ address }) => address);
+  await using load = new ClientLoad(scenarioGroups(GROUPS), addresses);
+  await using sampler = new CopySampler({
+    members: () => cluster.members.filter(({ running }) => running),
+    scraped: () => cluster.scraped(),
+  });
+  const scene: Scene = {
+    cluster,
+    load,
+    sampler,
+    realClients,
+    startedAt: performance.now(),
+    startedAtUnix: Date.now() / 1_000,
+  };
+  sampler.start();
+  load.start();
+  await Promise.all([load.waitForFirstRound(), realClients.run()]);
+  await scenario.happens(scene);
+  await Promise.all([load.waitForRound(), realClients.run()]);
+  await load.stop();
+  const verdict = await settle(scene);
+  await sampler.stop();
+  const stored = await storedSeries(scene);
+  process.stderr.write(`FIGURES ${scenario.title}: ${(await figures(scene, verdict, stored)).join(", ")}\n`);
+  process.stderr.write(stored.flatMap(({ by, examples }) => examples.map((text) => `  ${by}: ${text}\n`)).join(""));
+  expect(verdict.problems.slice(0, SHOWN_PROBLEMS).join("\n")).toBe("");
+  expect(stored.find(({ by }) => by === "federate")).toMatchObject({ backward: 0 });
+}
+
+async function storedSeries(scene: Scene): Promise<readonly (StoredSeries & { readonly by: string })[]> {
+  const seconds = Math.ceil(Date.now() / 1_000 - scene.startedAtUnix) + 5;
+  const series = await scene.cluster.prometheus.samples(SELECTOR, seconds);
+  return ["http_sd", "federate"].map((by) => {
+    const own = series.filter(({ labels: { by: job } }) => job === by);
+    return { by, ...findSawTeeth(own, scene.startedAtUnix) };
+  });
+}
+
+async function figures(
+  { cluster, load, sampler, realClients, startedAt }: Scene,
+  { counts, ownLosses, settledAfterMs }: Verdict,
+  stored: readonly (StoredSeries & { readonly by: string })[],
+): Promise<readonly string[]> {
+  const attempts = load.groups.flatMap((group) => group.attempts);
+  const unknown = attempts.filter(({ failure }) => failure !== undefined);
+  const { milliseconds } = sampler.longest;
+  const failures = Object.entries(
+    Object.groupBy(unknown, ({ failure }) => failure?.replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "…") ?? ""),
+  );
+  return [
+    `${((performance.now() - startedAt) / 1_000).toFixed(0)} s`,
+    `${attempts.length} requests`,
+    `${unknown.length} not acknowledged`,
+    ...failures.map(([text, list]) => `  ${list?.length} × ${text}`),
+    realClients.summary,
+    ...FAULTS.map((fault) => `${counts[fault]} ${fault}`),
+    `${ownLosses} lost by killed Pushgateways`,
+    `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`,
+    `${sampler.moves} moves seen`,
+    `${sampler.doubledOnce} groups doubled in sight, the longest for ${milliseconds.toFixed(0)} ms (${sampler.looks} looks)`,
+    ...stored.map(
+      ({ by, series, samples, backward }) => `${by}: ${backward} backward among ${samples} samples of ${series} series`,
+    ),
+    ...[...(await cluster.metrics())]
+      .filter(([name, value]) => /placement|cop(y|ies)|tombstone|doubt|failovers/.test(name) && value !== 0)
+      .map(([name, value]) => `${name.replace("dynamic_sharding_", "")} ${value}`),
+  ];
+}
