@@ -1,10 +1,11 @@
 import type { ClientLoad } from "./client-load.ts";
 import { type Copies, copiesAt, describeCopies } from "./copies.ts";
 import type { CopySampler } from "./copy-sampler.ts";
-import type { Attempt } from "./group-ledger.ts";
+import { type Attempt, FAMILIES } from "./group-ledger.ts";
 import { FAULTS, type Fault, type Finding, judgeGroup } from "./judge.ts";
+import { type Kill, wasUnwritten } from "./kill.ts";
 import type { RealClients } from "./real-clients.ts";
-import type { Kill, ScenarioCluster } from "./scenario-cluster.ts";
+import type { ScenarioCluster } from "./scenario-cluster.ts";
 import type { ScenarioGroup } from "./scenario-group.ts";
 
 /** What took part in a scenario. */
@@ -31,10 +32,9 @@ export interface Verdict {
 }
 
 const SETTLE_DEADLINE_MS = 30_000;
-/** A Pushgateway may take so long to write its file on a busy machine. */
-const UNWRITTEN_MS = 1_000;
 const SHOWN_ATTEMPTS = 8;
 const SHOWN_CHANGES = 8;
+const SHOWN_LOG_LINES = 12;
 
 /**
  * Compares until nothing is wrong or the time for it is over: after the last push, routers may still have to remove copies.
@@ -66,15 +66,11 @@ function judge(scene: Scene, copies: Copies, settledAfterMs: number): Verdict {
 }
 
 /** Whether a killed Pushgateway took with it what it had acknowledged a moment before. */
-function isOwnLoss({ fault, expectation }: Finding, group: ScenarioGroup, kills: readonly Kill[]): boolean {
+function isOwnLoss({ fault, family, expectation }: Finding, group: ScenarioGroup, kills: readonly Kill[]): boolean {
   const acknowledged = expectation?.acknowledged;
-  if (acknowledged === undefined || fault === "doubled" || fault === "strange") return false;
-  return kills.some(
-    ({ at, held }) =>
-      acknowledged.startedAt <= at &&
-      acknowledged.endedAt >= at - UNWRITTEN_MS &&
-      (held.has(group.key) || fault === "returned"),
-  );
+  if (acknowledged === undefined || fault === "strange") return false;
+  const families = family === undefined ? FAMILIES : [family];
+  return families.some((name) => wasUnwritten(kills, group.key, name, acknowledged));
 }
 
 function describeProblem(scene: Scene, group: ScenarioGroup, findings: readonly Finding[], held: string): string {
@@ -89,7 +85,7 @@ function describeProblem(scene: Scene, group: ScenarioGroup, findings: readonly 
       .output()
       .split("\n")
       .filter((line) => line.includes(`${group.name}"`) || line.includes(`${group.name}/`));
-    return lines.slice(-SHOWN_CHANGES).map((line) => `    router ${router.address}: ${line}`);
+    return lines.slice(-SHOWN_LOG_LINES).map((line) => `    router ${router.address}: ${line}`);
   });
   return [
     `${group.path(false)}: ${faults.join(", ")}; held: ${held}`,

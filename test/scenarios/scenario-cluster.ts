@@ -5,7 +5,7 @@ import { type Prometheus, startPrometheus } from "../support/prometheus.ts";
 import { type RouterProcess, startRouterProcess } from "../support/router.ts";
 import { temporaryFolder } from "../support/server-process.ts";
 import { waitFor } from "../support/wait-for.ts";
-import { copiesAt } from "./copies.ts";
+import { type Kill, killMember } from "./kill.ts";
 import { type MemberPlace, pushgatewayAt, type ScenarioMember } from "./scenario-member.ts";
 
 export interface ClusterOptions {
@@ -25,15 +25,6 @@ export interface View {
   readonly draining?: readonly ScenarioMember[];
 }
 
-/** A member killed without warning: what it had not written to its file yet died with it. */
-export interface Kill {
-  readonly address: string;
-  /** On the monotonic clock. */
-  readonly at: number;
-  /** Keys of the groups that it held. */
-  readonly held: ReadonlySet<string>;
-}
-
 interface Parts {
   readonly members: readonly ScenarioMember[];
   readonly initial: number;
@@ -46,6 +37,8 @@ interface Parts {
 const ROUTERS = 2;
 const STATE_DEADLINE_MS = 40_000;
 const API_DEADLINE_MS = 5_000;
+/** All that a router says about the last half minute, for the reports. */
+const KEPT_LOG_BYTES = 8 * 1024 * 1024;
 
 /** Pushgateways with persistence files, perhaps a Consul agent, two routers side by side and a Prometheus. */
 export class ScenarioCluster implements AsyncDisposable {
@@ -74,7 +67,7 @@ export class ScenarioCluster implements AsyncDisposable {
     const routers: RouterProcess[] = [];
     for (let i = 0; i < ROUTERS; i++) {
       const config = routerConfig({ servers }, consul);
-      routers.push(stack.use(await startRouterProcess({ config, logLevel: "debug" })));
+      routers.push(stack.use(await startRouterProcess({ config, logLevel: "debug", keptOutputBytes: KEPT_LOG_BYTES })));
     }
     const prometheus = stack.use(await startScraping(routers));
     const parts = { members, initial: options.members, consul, routers, prometheus };
@@ -139,10 +132,7 @@ export class ScenarioCluster implements AsyncDisposable {
 
   /** Kills a member as a crash does. `start` brings it back with its file. */
   async kill(member: ScenarioMember): Promise<void> {
-    const held = new Set((await copiesAt([member])).keys());
-    this.kills.push({ address: member.address, at: performance.now(), held });
-    member.kill("SIGKILL");
-    await member.exited();
+    this.kills.push(await killMember(member));
   }
 
   /** The ID under which the routers register a member with Consul. */

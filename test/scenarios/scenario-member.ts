@@ -8,6 +8,8 @@ export interface ScenarioMember extends ServerProcess {
   readonly host: string;
   readonly address: string;
   readonly url: string;
+  /** In Pushgateway's format. */
+  readonly persistenceFile: string;
 }
 
 /** Where a member is to be, and where it may keep its groups. */

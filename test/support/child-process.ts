@@ -2,6 +2,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** How much of the last output is kept; 64 KiB when absent. */
+  readonly keptOutputBytes?: number;
 }
 
 const KEPT_OUTPUT_BYTES = 64 * 1024;
@@ -17,10 +19,11 @@ export class ChildProcess implements AsyncDisposable {
   /** The exit code, or the name of the signal that ended the program. */
   readonly exited: Promise<number | NodeJS.Signals>;
   readonly #process: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  readonly #output = new OutputTail(KEPT_OUTPUT_BYTES);
+  readonly #output: OutputTail;
   readonly #drained: Promise<unknown>;
 
   constructor(argv: readonly string[], options: ChildOptions = {}) {
+    this.#output = new OutputTail(options.keptOutputBytes ?? KEPT_OUTPUT_BYTES);
     this.#process = Bun.spawn([...leash(), ...argv], {
       cwd: options.cwd ?? process.cwd(),
       env: { ...process.env, ...options.env },

@@ -23,18 +23,21 @@ export class Pushgateway extends ServerProcess {
   /** host:port */
   readonly address: string;
   readonly url: string;
+  /** Empty: nothing is persisted. */
+  readonly persistenceFile: string;
 
   constructor(binary: string, options: PushgatewayOptions) {
     const host = options.host ?? "127.0.0.1";
     const port = options.port ?? freePort(host);
     const address = `${host}:${port}`;
+    const persistenceFile = options.persistenceFile ?? "";
     super({
       name: `Pushgateway ${address}`,
       // Debian's build persists to a path shared by the whole machine unless told otherwise.
       argv: [
         binary,
         `--web.listen-address=${address}`,
-        `--persistence.file=${options.persistenceFile ?? ""}`,
+        `--persistence.file=${persistenceFile}`,
         ...(options.flags ?? []),
       ],
       ready: () => answersOk(`http://${address}${options.readyPath ?? "/-/ready"}`),
@@ -43,6 +46,7 @@ export class Pushgateway extends ServerProcess {
     this.port = port;
     this.address = address;
     this.url = `http://${address}`;
+    this.persistenceFile = persistenceFile;
   }
 }
 

@@ -15,6 +15,8 @@ export interface RouterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** 127.0.0.1 and a free port when absent. */
   readonly port?: number;
+  /** How much of its last output is kept; 64 KiB when absent. */
+  readonly keptOutputBytes?: number;
   /** What counts as started; /-/ready answering 200 when absent. */
   readonly readyPath?: string;
 }
@@ -40,6 +42,7 @@ export class RouterProcess extends ServerProcess {
       ],
       cwd: folder,
       env: options.env ?? {},
+      ...(options.keptOutputBytes !== undefined && { keptOutputBytes: options.keptOutputBytes }),
       ready: () => answersOk(`http://${address}${options.readyPath ?? "/-/ready"}`),
       folders: [folder],
     });
