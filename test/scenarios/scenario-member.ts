@@ -1,15 +1,19 @@
 import { join } from "node:path";
 import { part } from "../support/parts.ts";
 import { Pushgateway } from "../support/pushgateway.ts";
-import type { ServerProcess } from "../support/server-process.ts";
 
 /** A Pushgateway of a scenario, of whatever make. */
-export interface ScenarioMember extends ServerProcess {
+export interface ScenarioMember extends AsyncDisposable {
   readonly host: string;
   readonly address: string;
   readonly url: string;
   /** In Pushgateway's format. */
   readonly persistenceFile: string;
+  readonly running: boolean;
+  start(): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+  freeze(): Promise<void>;
+  exited(): Promise<number | NodeJS.Signals>;
 }
 
 /** Where a member is to be, and where it may keep its groups. */

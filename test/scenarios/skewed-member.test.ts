@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+import { freePort } from "../support/free-port.ts";
+import { describeWithParts } from "../support/parts.ts";
+import { copiesAt } from "./copies.ts";
+import { skewedMemberAt } from "./skewed-member.ts";
+
+const AHEAD = -30.4;
+
+await describeWithParts(["pushgateway-1.11.0"], "A member with a skewed clock", () => {
+  test("tells times of its own in all its answers and is a Pushgateway otherwise", async () => {
+    const place = { index: 0, host: "127.0.0.1", port: freePort(), folder: "" };
+    await using member = await skewedMemberAt(AHEAD)(place);
+    await member.start();
+    const now = Date.now() / 1_000;
+    const near = (seconds: number) => Math.abs(seconds - now - AHEAD);
+    const path = "/metrics/job/a/instance/b%7D%22c";
+    const pushed = await fetch(`${member.url}${path}`, { method: "PUT", body: "scenario_odd 5\n" });
+    expect(pushed.status).toBe(200);
+    expect(near(Date.parse(pushed.headers.get("date") ?? "") / 1_000)).toBeLessThan(5);
+
+    const [copy] = (await copiesAt([member])).get('{"instance":"b}\\"c","job":"a"}') ?? [];
+    expect(copy).toMatchObject({ address: member.address, values: { scenario_odd: 5 } });
+    expect(near(copy?.pushTimeSeconds ?? 0)).toBeLessThan(5);
+
+    const plain = await fetch(`${member.url}/metrics/job/a`, { method: "PUT", body: "scenario_odd 5\n" });
+    expect(plain.status).toBe(200);
+    const scraped = await (await fetch(`${member.url}/metrics`)).text();
+    const times = [...scraped.matchAll(/^push_time_seconds\{[^}]*job="a"\} (\S+)$/gm)].map(([, value]) =>
+      Number(value),
+    );
+    expect(times).toHaveLength(1);
+    expect(near(times[0] ?? 0)).toBeLessThan(5);
+    expect(scraped).toContain('push_failure_time_seconds{instance="",job="a"} 0\n');
+  });
+});
