@@ -30,6 +30,7 @@ await describeWithParts(["pushgateway-1.11.0"], "A member with a skewed clock", 
     );
     expect(times).toHaveLength(1);
     expect(near(times[0] ?? 0)).toBeLessThan(5);
+    expect(scraped).toContain("# TYPE push_time_seconds gauge\n");
     expect(scraped).toContain('push_failure_time_seconds{instance="",job="a"} 0\n');
   });
 });

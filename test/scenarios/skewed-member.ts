@@ -4,7 +4,7 @@ import { Pushgateway } from "../support/pushgateway.ts";
 import type { MemberPlace, ScenarioMember } from "./scenario-member.ts";
 
 /** What a Pushgateway says about time in its answers, beside the header Date: Unix times, as text or within JSON. */
-const PUSH_TIMES = /(push_(?:failure_)?time_seconds(?:\{[^}]*\})? )(\S+)/g;
+const PUSH_TIMES = /^(push_(?:failure_)?time_seconds\{.*\} )(\S+)$/gm;
 const JSON_PUSH_TIMES =
   /("push_(?:failure_)?time_seconds":\{[^[]*\[\{"labels":\{(?:[^}"]|"(?:[^"\\]|\\.)*")*\},"value":")([^"]*)/g;
 /** What would have the answer come in a form that cannot be read here. */
