@@ -10,6 +10,14 @@ const QUIET_REQUESTS = 6;
 const CLIENT_DEADLINE_MS = 20_000;
 const MAX_IDLE = 32;
 
+export interface ClientLoadOptions {
+  readonly groups: readonly ScenarioGroup[];
+  /** Addresses, host:port. */
+  readonly routers: readonly string[];
+  /** The router that gets all DELETEs; undefined: they take turns as pushes do. */
+  readonly deletesAt: string | undefined;
+}
+
 /**
  * Clients that push to the routers by turns and remember what they were told. Each group has one client, which sends its next
  * request only when it knows what became of the last one, so that it is certain what must be there in the end.
@@ -17,14 +25,15 @@ const MAX_IDLE = 32;
 export class ClientLoad implements AsyncDisposable {
   readonly groups: readonly ScenarioGroup[];
   readonly #routers: readonly string[];
+  readonly #deletesAt: string | undefined;
   readonly #idle = new Map<string, RawConnection[]>();
   readonly #stopped = new AbortController();
   #clients: Promise<unknown> = Promise.resolve();
 
-  /** `routers` are addresses, host:port. */
-  constructor(groups: readonly ScenarioGroup[], routers: readonly string[]) {
+  constructor({ groups, routers, deletesAt }: ClientLoadOptions) {
     this.groups = groups;
     this.#routers = routers;
+    this.#deletesAt = deletesAt;
   }
 
   start(): void {
@@ -81,7 +90,8 @@ export class ClientLoad implements AsyncDisposable {
   /** One request of a group's client, which must have none under way, to the router whose turn it is. */
   async request(group: ScenarioGroup, request: Request): Promise<void> {
     const { attempts } = group;
-    const router = this.#routers[(group.name.length + attempts.length) % this.#routers.length] ?? "";
+    const turn = this.#routers[(group.name.length + attempts.length) % this.#routers.length] ?? "";
+    const router = request.method === "DELETE" ? (this.#deletesAt ?? turn) : turn;
     const startedAt = performance.now();
     const failure = await this.#exchange(router, requestText(router, group, request)).catch(String);
     attempts.push({ ...request, router, startedAt, endedAt: performance.now(), failure });

@@ -11,6 +11,8 @@ import { scenarioGroups } from "./scenario-group.ts";
 
 export interface Scenario extends ClusterOptions {
   readonly title: string;
+  /** Whether all DELETEs go to the first router. They take turns, as pushes do, when absent. */
+  readonly deletesAtFirst?: boolean;
   /** What happens while the clients push. */
   readonly happens: (scene: Scene) => Promise<void>;
 }
@@ -42,8 +44,9 @@ async function runScenario(scenario: Scenario): Promise<void> {
   await using cluster = await ScenarioCluster.start(scenario);
   const urls = cluster.routers.map(({ url }) => url);
   const realClients = await RealClients.prepare(urls);
-  const addresses = cluster.routers.map(({ address }) => address);
-  await using load = new ClientLoad(scenarioGroups(GROUPS), addresses);
+  const routers = cluster.routers.map(({ address }) => address);
+  const deletesAt = scenario.deletesAtFirst ? routers[0] : undefined;
+  await using load = new ClientLoad({ groups: scenarioGroups(GROUPS), routers, deletesAt });
   await using sampler = new CopySampler({
     members: () => cluster.members.filter(({ running }) => running),
     scraped: () => cluster.scraped(),

@@ -22,6 +22,13 @@ await describeWithParts(["pushgateway-1.11.0"], "A member with a skewed clock", 
     expect(copy).toMatchObject({ address: member.address, values: { scenario_odd: 5 } });
     expect(near(copy?.pushTimeSeconds ?? 0)).toBeLessThan(5);
 
+    const listed = await (await fetch(`${member.url}/api/v1/metrics`)).text();
+    const familyTimes = [...listed.matchAll(/"time_stamp":"([^"]*)"/g)].map(
+      ([, date]) => Date.parse(date ?? "") / 1_000,
+    );
+    expect(familyTimes.length).toBeGreaterThan(0);
+    expect(familyTimes.filter((seconds) => !(near(seconds) < 5))).toEqual([]);
+
     const plain = await fetch(`${member.url}/metrics/job/a`, { method: "PUT", body: "scenario_odd 5\n" });
     expect(plain.status).toBe(200);
     const scraped = await (await fetch(`${member.url}/metrics`)).text();

@@ -7,6 +7,7 @@ import type { MemberPlace, ScenarioMember } from "./scenario-member.ts";
 const PUSH_TIMES = /^(push_(?:failure_)?time_seconds\{.*\} )(\S+)$/gm;
 const JSON_PUSH_TIMES =
   /("push_(?:failure_)?time_seconds":\{[^[]*\[\{"labels":\{(?:[^}"]|"(?:[^"\\]|\\.)*")*\},"value":")([^"]*)/g;
+const JSON_FAMILY_TIMES = /("time_stamp":")([^"]*)/g;
 /** What would have the answer come in a form that cannot be read here. */
 const UNREADABLE = new Set(["accept", "accept-encoding"]);
 
@@ -84,7 +85,11 @@ class SkewedMember implements ScenarioMember {
   }
 
   #answer(answer: IncomingMessage, body: Buffer, outgoing: ServerResponse): void {
-    const text = body.toString("latin1").replaceAll(PUSH_TIMES, this.#shift).replaceAll(JSON_PUSH_TIMES, this.#shift);
+    const text = body
+      .toString("latin1")
+      .replaceAll(PUSH_TIMES, this.#shift)
+      .replaceAll(JSON_PUSH_TIMES, this.#shift)
+      .replaceAll(JSON_FAMILY_TIMES, this.#shiftDate);
     const shifted = Buffer.from(text, "latin1");
     const { "transfer-encoding": _, connection: __, ...headers } = answer.headers;
     const date = new Date(Date.now() + this.#secondsAhead * 1_000).toUTCString();
@@ -95,4 +100,7 @@ class SkewedMember implements ScenarioMember {
   /** 0 means never. */
   readonly #shift = (_match: string, before: string, seconds: string): string =>
     `${before}${seconds === "0" ? seconds : Number(seconds) + this.#secondsAhead}`;
+
+  readonly #shiftDate = (_match: string, before: string, date: string): string =>
+    `${before}${new Date(Date.parse(date) + this.#secondsAhead * 1_000).toISOString()}`;
 }
