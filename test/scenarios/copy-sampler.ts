@@ -6,7 +6,7 @@ const PAUSE_MS = 200;
 /** A member that does not answer so long is out of reach, as it is for a scrape. */
 const LOOK_DEADLINE_MS = 1_000;
 /** Changes remembered for each group. */
-const KEPT_CHANGES = 40;
+const KEPT_CHANGES = 200;
 
 interface Track {
   /** On the monotonic clock; undefined while at most one copy is in sight. */
@@ -20,6 +20,16 @@ export interface SamplerOptions {
   readonly members: () => readonly ScenarioMember[];
   /** Addresses that Prometheus scrapes: copies elsewhere are out of sight. */
   readonly scraped: () => Promise<ReadonlySet<string>>;
+}
+
+/** What was seen of a group from then on. */
+export interface Change {
+  readonly atSeconds: number;
+  readonly seen: string;
+}
+
+export function describeChange({ atSeconds, seen }: Change): string {
+  return `    ${atSeconds.toFixed(1)} s: ${seen}`;
 }
 
 /** Looks again and again at all members, as a scrape does: how long a second copy is in sight, and which way each group went. */
@@ -68,9 +78,9 @@ export class CopySampler implements AsyncDisposable {
   }
 
   /** The way of a group: what was where, whenever it had changed. Times are seconds since `startedAt`. */
-  history(key: string, startedAt: number): readonly string[] {
+  history(key: string, startedAt: number): readonly Change[] {
     const changes = this.#tracks.get(key)?.changes ?? [];
-    return changes.map(({ at, seen }) => `${((at - startedAt) / 1_000).toFixed(1)} s: ${seen}`);
+    return changes.map(({ at, seen }) => ({ atSeconds: (at - startedAt) / 1_000, seen }));
   }
 
   async #run(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Series } from "../support/prometheus.ts";
+import { labelsKey } from "./copies.ts";
 import { FAMILIES } from "./group-ledger.ts";
 
 /** What a scrape job stored of the clients' series. */
@@ -8,7 +9,15 @@ export interface StoredSeries {
   /** Samples with a lower value than the one before. Clients only ever push higher ones, so an older copy was scraped. */
   readonly backward: number;
   /** The first few of them, for messages. */
-  readonly examples: readonly string[];
+  readonly examples: readonly SawTooth[];
+}
+
+interface SawTooth {
+  readonly text: string;
+  /** Of the group, as `labelsKey` writes it. */
+  readonly key: string;
+  /** Seconds since the scenario began. */
+  readonly atSeconds: number;
 }
 
 const SHOWN = 5;
@@ -18,19 +27,23 @@ export const SELECTOR = `{__name__=~"${FAMILIES.join("|")}"}`;
 
 /** Looks for samples that go back to an older value. Times in the examples are seconds since `since`, a Unix time in seconds. */
 export function findSawTeeth(series: readonly Series[], since: number): StoredSeries {
-  const examples: string[] = [];
+  const examples: SawTooth[] = [];
   let backward = 0;
   let samples = 0;
   for (const { labels, values } of series) {
-    const { __name__: family, instance } = labels;
+    const { __name__: family, by: _job, ...groupLabels } = labels;
+    const { instance } = groupLabels;
     samples += values.length;
     for (const [index, [time, value]] of values.entries()) {
       const before = values[index - 1];
       if (before === undefined || value >= before[1]) continue;
       backward++;
       if (examples.length < SHOWN) {
-        const seconds = [before[0], time].map((at) => (at - since).toFixed(1)).join(" to ");
-        examples.push(`${family} of ${instance}: ${before[1]} to ${value} at ${seconds} s`);
+        examples.push({
+          text: `${family} of ${instance}: ${before[1]} to ${value} at ${[before[0], time].map((at) => (at - since).toFixed(1)).join(" to ")} s`,
+          key: labelsKey(groupLabels),
+          atSeconds: time - since,
+        });
       }
     }
   }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { describeWithParts } from "../support/parts.ts";
 import { ClientLoad } from "./client-load.ts";
-import { CopySampler } from "./copy-sampler.ts";
+import { CopySampler, describeChange } from "./copy-sampler.ts";
 import { FAULTS } from "./judge.ts";
 import { type Scene, settle, type Verdict } from "./oracle.ts";
 import { RealClients } from "./real-clients.ts";
@@ -24,6 +24,7 @@ const RUNS = Number(SCENARIO_RUNS ?? 1);
 const GROUPS = { eager: 4, busy: 110, slow: 40, quiet: 40 };
 const TEST_TIMEOUT_MS = 150_000;
 const SHOWN_PROBLEMS = 8;
+const SHOWN_AROUND_S = 2;
 
 /** A scenario as a test: everything runs, clients push, something happens, and at the end nothing may be lost, doubled or old. */
 export async function describeScenario(scenario: Scenario): Promise<void> {
@@ -69,10 +70,24 @@ async function runScenario(scenario: Scenario): Promise<void> {
   await sampler.stop();
   const stored = await storedSeries(scene);
   process.stderr.write(`FIGURES ${scenario.title}: ${(await figures(scene, verdict, stored)).join(", ")}\n`);
-  process.stderr.write(stored.flatMap(({ by, examples }) => examples.map((text) => `  ${by}: ${text}\n`)).join(""));
+  process.stderr.write(stored.map((job) => describeSawTeeth(scene, job)).join(""));
   expect(verdict.problems.slice(0, SHOWN_PROBLEMS).join("\n")).toBe("");
   for (const { samples } of stored) expect(samples).toBeGreaterThan(load.groups.length);
   expect(stored.find(({ by }) => by === "federate")?.backward).toBe(0);
+}
+
+/** What was where around the first few samples that went backward. */
+function describeSawTeeth(
+  { sampler, startedAt }: Scene,
+  { by, examples }: StoredSeries & { readonly by: string },
+): string {
+  const texts = examples.map(({ text, key, atSeconds }) => {
+    const around = sampler
+      .history(key, startedAt)
+      .filter((change) => Math.abs(change.atSeconds - atSeconds) < SHOWN_AROUND_S);
+    return [`  ${by}: ${text}`, ...around.map(describeChange), ""].join("\n");
+  });
+  return texts.join("");
 }
 
 async function storedSeries(scene: Scene): Promise<readonly (StoredSeries & { readonly by: string })[]> {
@@ -91,7 +106,7 @@ async function figures(
 ): Promise<readonly string[]> {
   const attempts = load.groups.flatMap((group) => group.attempts);
   const unknown = attempts.filter(({ failure }) => failure !== undefined);
-  const { milliseconds } = sampler.longest;
+  const { milliseconds, key } = sampler.longest;
   const failures = Object.entries(
     Object.groupBy(unknown, ({ failure }) => failure?.replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "…") ?? ""),
   );
@@ -105,7 +120,7 @@ async function figures(
     `${ownLosses} lost by killed Pushgateways`,
     `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`,
     `${sampler.moves} moves seen`,
-    `${sampler.doubledOnce} groups doubled in sight, the longest for ${milliseconds.toFixed(0)} ms (${sampler.looks} looks)`,
+    `${sampler.doubledOnce} groups doubled in sight, the longest for ${milliseconds.toFixed(0)} ms (${key}; ${sampler.looks} looks)`,
     ...stored.map(
       ({ by, series, samples, backward }) => `${by}: ${backward} backward among ${samples} samples of ${series} series`,
     ),
