@@ -1,6 +1,6 @@
 import type { ClientLoad } from "./client-load.ts";
 import { type Copies, copiesAt, describeCopies } from "./copies.ts";
-import type { CopySampler } from "./copy-sampler.ts";
+import { type CopySampler, describeChange } from "./copy-sampler.ts";
 import { type Attempt, FAMILIES } from "./group-ledger.ts";
 import { FAULTS, type Fault, type Finding, judgeGroup } from "./judge.ts";
 import { type Kill, wasUnwritten } from "./kill.ts";
@@ -92,10 +92,7 @@ function describeProblem(scene: Scene, group: ScenarioGroup, findings: readonly 
     "  the client was told:",
     ...attempts.map((text) => `    ${text}`),
     "  the members held:",
-    ...sampler
-      .history(group.key, startedAt)
-      .slice(-SHOWN_CHANGES)
-      .map((text) => `    ${text}`),
+    ...sampler.history(group.key, startedAt).slice(-SHOWN_CHANGES).map(describeChange),
     ...logged,
   ].join("\n");
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { describeWithParts } from "../support/parts.ts";
 import { ClientLoad } from "./client-load.ts";
 import { CopySampler, describeChange } from "./copy-sampler.ts";
@@ -17,7 +18,7 @@ export interface Scenario extends ClusterOptions {
   readonly happens: (scene: Scene) => Promise<void>;
 }
 
-const { SCENARIO_RUNS } = process.env;
+const { SCENARIO_RUNS, SCENARIO_LOGS } = process.env;
 /** How often each scenario runs; set SCENARIO_RUNS to look for what happens seldom. */
 const RUNS = Number(SCENARIO_RUNS ?? 1);
 /** About 200 pushes a second. */
@@ -71,9 +72,18 @@ async function runScenario(scenario: Scenario): Promise<void> {
   const stored = await storedSeries(scene);
   process.stderr.write(`FIGURES ${scenario.title}: ${(await figures(scene, verdict, stored)).join(", ")}\n`);
   process.stderr.write(stored.map((job) => describeSawTeeth(scene, job)).join(""));
+  await keepLogs(scene);
   expect(verdict.problems.slice(0, SHOWN_PROBLEMS).join("\n")).toBe("");
   for (const { samples } of stored) expect(samples).toBeGreaterThan(load.groups.length);
   expect(stored.find(({ by }) => by === "federate")?.backward).toBe(0);
+}
+
+/** Set SCENARIO_LOGS to a folder to have there what the routers of the last scenario logged. */
+async function keepLogs({ cluster }: Scene): Promise<void> {
+  if (SCENARIO_LOGS === undefined) return;
+  for (const [index, router] of cluster.routers.entries()) {
+    await Bun.write(join(SCENARIO_LOGS, `router-${index}.log`), router.output());
+  }
 }
 
 /** What was where around the first few samples that went backward. */
