@@ -1,5 +1,6 @@
-import { type Copy, copiesAt, describeCopies } from "./copies.ts";
+import { type Copies, type Copy, copiesAt, describeCopies } from "./copies.ts";
 import type { ScenarioMember } from "./scenario-member.ts";
+import { type Setback, SetbackWatch } from "./setback-watch.ts";
 
 /** Between the ends and the beginnings of two looks. */
 const PAUSE_MS = 200;
@@ -40,6 +41,7 @@ export class CopySampler implements AsyncDisposable {
   #longestMs = 0;
   #longestKey = "";
   #moves = 0;
+  readonly #watch = new SetbackWatch();
   readonly #lastHolder = new Map<string, string>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
@@ -62,6 +64,11 @@ export class CopySampler implements AsyncDisposable {
   /** How often a group's only copy was at another member than before. */
   get moves(): number {
     return this.#moves;
+  }
+
+  /** Newer copies that went while older ones stayed. */
+  get setbacks(): readonly Setback[] {
+    return this.#watch.setbacks;
   }
 
   start(): void {
@@ -92,18 +99,17 @@ export class CopySampler implements AsyncDisposable {
 
   async #look(): Promise<void> {
     const at = performance.now();
+    const members = this.#options.members();
     const [scraped, lists] = await Promise.all([
       this.#options.scraped().catch(() => new Set<string>()),
-      Promise.all(this.#options.members().map((member) => copiesAt([member], LOOK_DEADLINE_MS).catch(() => undefined))),
+      Promise.all(members.map((member) => copiesAt([member], LOOK_DEADLINE_MS).catch(() => undefined))),
     ]);
-    const copies = new Map<string, Copy[]>();
-    for (const list of lists) {
-      for (const [key, [copy]] of list ?? []) {
-        if (copy !== undefined) copies.set(key, [...(copies.get(key) ?? []), copy]);
-      }
-    }
-    for (const key of new Set([...copies.keys(), ...this.#tracks.keys()])) {
-      this.#note(key, copies.get(key) ?? [], scraped, at);
+    const reached = new Set(members.flatMap(({ address }, index) => (lists[index] === undefined ? [] : [address])));
+    const found = joinCopies(lists.filter((list) => list !== undefined));
+    for (const key of new Set([...found.keys(), ...this.#tracks.keys()])) {
+      const copies = found.get(key) ?? [];
+      this.#note(key, copies, scraped, at);
+      this.#watch.note({ key, copies, reached, at });
     }
     this.looks++;
   }
@@ -137,4 +143,12 @@ export class CopySampler implements AsyncDisposable {
     if (last !== undefined && last !== only.address) this.#moves++;
     this.#lastHolder.set(key, only.address);
   }
+}
+
+function joinCopies(lists: readonly Copies[]): Copies {
+  const joined = new Map<string, Copy[]>();
+  for (const list of lists) {
+    for (const [key, copies] of list) joined.set(key, [...(joined.get(key) ?? []), ...copies]);
+  }
+  return joined;
 }

@@ -7,9 +7,7 @@ export interface StoredSeries {
   readonly series: number;
   readonly samples: number;
   /** Samples with a lower value than the one before. Clients only ever push higher ones, so an older copy was scraped. */
-  readonly backward: number;
-  /** The first few of them, for messages. */
-  readonly examples: readonly SawTooth[];
+  readonly backward: readonly SawTooth[];
 }
 
 interface SawTooth {
@@ -20,15 +18,12 @@ interface SawTooth {
   readonly atSeconds: number;
 }
 
-const SHOWN = 5;
-
 /** The clients' series alone. */
 export const SELECTOR = `{__name__=~"${FAMILIES.join("|")}"}`;
 
-/** Looks for samples that go back to an older value. Times in the examples are seconds since `since`, a Unix time in seconds. */
+/** Looks for samples that go back to an older value. Times are seconds since `since`, a Unix time in seconds. */
 export function findSawTeeth(series: readonly Series[], since: number): StoredSeries {
-  const examples: SawTooth[] = [];
-  let backward = 0;
+  const backward: SawTooth[] = [];
   let samples = 0;
   for (const { labels, values } of series) {
     const { __name__: family, by: _job, ...groupLabels } = labels;
@@ -37,15 +32,10 @@ export function findSawTeeth(series: readonly Series[], since: number): StoredSe
     for (const [index, [time, value]] of values.entries()) {
       const before = values[index - 1];
       if (before === undefined || value >= before[1]) continue;
-      backward++;
-      if (examples.length < SHOWN) {
-        examples.push({
-          text: `${family} of ${instance}: ${before[1]} to ${value} at ${[before[0], time].map((at) => (at - since).toFixed(1)).join(" to ")} s`,
-          key: labelsKey(groupLabels),
-          atSeconds: time - since,
-        });
-      }
+      const when = [before[0], time].map((at) => (at - since).toFixed(1)).join(" to ");
+      const text = `${family} of ${instance}: ${before[1]} to ${value} at ${when} s`;
+      backward.push({ text, key: labelsKey(groupLabels), atSeconds: time - since });
     }
   }
-  return { series: series.length, samples, backward, examples };
+  return { series: series.length, samples, backward };
 }

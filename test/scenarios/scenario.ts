@@ -72,31 +72,48 @@ async function runScenario(scenario: Scenario): Promise<void> {
   const stored = await storedSeries(scene);
   process.stderr.write(`FIGURES ${scenario.title}: ${(await figures(scene, verdict, stored)).join(", ")}\n`);
   process.stderr.write(stored.map((job) => describeSawTeeth(scene, job)).join(""));
-  await keepLogs(scene);
+  await keepLogs(scene, scenario.title);
   expect(verdict.problems.slice(0, SHOWN_PROBLEMS).join("\n")).toBe("");
+  expect(describeSetbacks(scene)).toBe("");
   for (const { samples } of stored) expect(samples).toBeGreaterThan(load.groups.length);
-  expect(stored.find(({ by }) => by === "federate")?.backward).toBe(0);
+  expect(stored.find(({ by }) => by === "federate")?.backward).toEqual([]);
 }
 
-/** Set SCENARIO_LOGS to a folder to have there what the routers of the last scenario logged. */
-async function keepLogs({ cluster }: Scene): Promise<void> {
+/** Set SCENARIO_LOGS to a folder to have there what the routers logged in the last run of each scenario. */
+async function keepLogs({ cluster }: Scene, title: string): Promise<void> {
   if (SCENARIO_LOGS === undefined) return;
   for (const [index, router] of cluster.routers.entries()) {
-    await Bun.write(join(SCENARIO_LOGS, `router-${index}.log`), router.output());
+    await Bun.write(join(SCENARIO_LOGS, `${title.replaceAll(" ", "-")}-router-${index}.log`), router.output());
   }
+}
+
+/** What was where around the first few newer copies that went. */
+function describeSetbacks({ sampler, startedAt }: Scene): string {
+  const texts = sampler.setbacks.slice(0, SHOWN_PROBLEMS).map(({ key, family, from, to, at }) => {
+    const atSeconds = (at - startedAt) / 1_000;
+    const around = changesAround(sampler, { key, atSeconds }, startedAt);
+    return [`${family} of ${key} went from ${from} to ${to} at ${atSeconds.toFixed(1)} s`, ...around].join("\n");
+  });
+  return texts.join("\n");
+}
+
+function changesAround(
+  sampler: CopySampler,
+  { key, atSeconds }: { readonly key: string; readonly atSeconds: number },
+  startedAt: number,
+): readonly string[] {
+  const changes = sampler.history(key, startedAt);
+  return changes.filter((change) => Math.abs(change.atSeconds - atSeconds) < SHOWN_AROUND_S).map(describeChange);
 }
 
 /** What was where around the first few samples that went backward. */
 function describeSawTeeth(
   { sampler, startedAt }: Scene,
-  { by, examples }: StoredSeries & { readonly by: string },
+  { by, backward }: StoredSeries & { readonly by: string },
 ): string {
-  const texts = examples.map(({ text, key, atSeconds }) => {
-    const around = sampler
-      .history(key, startedAt)
-      .filter((change) => Math.abs(change.atSeconds - atSeconds) < SHOWN_AROUND_S);
-    return [`  ${by}: ${text}`, ...around.map(describeChange), ""].join("\n");
-  });
+  const texts = backward
+    .slice(0, SHOWN_PROBLEMS)
+    .map((found) => [`  ${by}: ${found.text}`, ...changesAround(sampler, found, startedAt), ""].join("\n"));
   return texts.join("");
 }
 
@@ -107,6 +124,14 @@ async function storedSeries(scene: Scene): Promise<readonly (StoredSeries & { re
     const own = series.filter(({ labels: { by: job } }) => job === by);
     return { by, ...findSawTeeth(own, scene.startedAtUnix) };
   });
+}
+
+/** How many of them are in groups of each style. */
+function stylesOf(load: ClientLoad, backward: StoredSeries["backward"]): string {
+  if (backward.length === 0) return "";
+  const styles = new Map(load.groups.map(({ key, style }) => [key, style]));
+  const counts = Object.entries(Object.groupBy(backward, ({ key }) => styles.get(key) ?? "none"));
+  return ` (${counts.map(([style, found]) => `${found?.length} ${style}`).join(", ")})`;
 }
 
 async function figures(
@@ -129,10 +154,12 @@ async function figures(
     ...FAULTS.map((fault) => `${counts[fault]} ${fault}`),
     `${ownLosses} lost by killed Pushgateways`,
     `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`,
+    `${sampler.setbacks.length} newer copies gone on the way`,
     `${sampler.moves} moves seen`,
     `${sampler.doubledOnce} groups doubled in sight, the longest for ${milliseconds.toFixed(0)} ms (${key}; ${sampler.looks} looks)`,
     ...stored.map(
-      ({ by, series, samples, backward }) => `${by}: ${backward} backward among ${samples} samples of ${series} series`,
+      ({ by, series, samples, backward }) =>
+        `${by}: ${backward.length} backward${stylesOf(load, backward)} among ${samples} samples of ${series} series`,
     ),
     ...[...(await cluster.metrics())]
       .filter(([name, value]) => /placement|cop(y|ies)|tombstone|doubt|failovers/.test(name) && value !== 0)
