@@ -1,4 +1,5 @@
 import { type Copies, type Copy, copiesAt, describeCopies } from "./copies.ts";
+import type { ScenarioGroup } from "./scenario-group.ts";
 import type { ScenarioMember } from "./scenario-member.ts";
 import { type Setback, SetbackWatch } from "./setback-watch.ts";
 
@@ -17,6 +18,8 @@ interface Track {
 }
 
 export interface SamplerOptions {
+  /** Those to be watched for setbacks. */
+  readonly groups: readonly ScenarioGroup[];
   /** Members to look at; one that does not answer is passed over. */
   readonly members: () => readonly ScenarioMember[];
   /** Addresses that Prometheus scrapes: copies elsewhere are out of sight. */
@@ -66,7 +69,7 @@ export class CopySampler implements AsyncDisposable {
     return this.#moves;
   }
 
-  /** Newer copies that went while older ones stayed. */
+  /** What later pushes may have hidden. */
   get setbacks(): readonly Setback[] {
     return this.#watch.setbacks;
   }
@@ -105,11 +108,13 @@ export class CopySampler implements AsyncDisposable {
       Promise.all(members.map((member) => copiesAt([member], LOOK_DEADLINE_MS).catch(() => undefined))),
     ]);
     const reached = new Set(members.flatMap(({ address }, index) => (lists[index] === undefined ? [] : [address])));
+    const groups = new Map(this.#options.groups.map((group) => [group.key, group]));
     const found = joinCopies(lists.filter((list) => list !== undefined));
     for (const key of new Set([...found.keys(), ...this.#tracks.keys()])) {
       const copies = found.get(key) ?? [];
       this.#note(key, copies, scraped, at);
-      this.#watch.note({ key, copies, reached, at });
+      const group = groups.get(key);
+      if (group !== undefined) this.#watch.note({ group, copies, reached, at });
     }
     this.looks++;
   }

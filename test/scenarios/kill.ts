@@ -1,7 +1,7 @@
 import { copyFile, rm } from "node:fs/promises";
 import { startPushgateway } from "../support/pushgateway.ts";
 import { type Copies, copiesAt } from "./copies.ts";
-import type { Attempt, Family } from "./group-ledger.ts";
+import type { Attempt, Family, Held } from "./group-ledger.ts";
 import type { ScenarioMember } from "./scenario-member.ts";
 
 /** A member killed without warning: what it had not written to its file yet died with it. */
@@ -31,8 +31,18 @@ export async function killMember(member: ScenarioMember): Promise<Kill> {
 
 /** Whether this request was answered by a member that was killed before it had written what came of it. */
 export function wasUnwritten(kills: readonly Kill[], key: string, family: Family, request: Attempt): boolean {
-  return kills.some(({ at, held, written }) => {
-    const valueIn = (copies: Copies) => copies.get(key)?.[0]?.values[family];
-    return request.startedAt <= at && valueIn(held) !== valueIn(written);
-  });
+  return kills.some(
+    ({ at, held, written }) => request.startedAt <= at && valueIn(held, key, family) !== valueIn(written, key, family),
+  );
+}
+
+/** Whether a member was killed before it had written this value. */
+export function wasValueUnwritten(kills: readonly Kill[], key: string, family: Family, value: number): boolean {
+  return kills.some(
+    ({ held, written }) => valueIn(held, key, family) === value && valueIn(written, key, family) !== value,
+  );
+}
+
+function valueIn(copies: Copies, key: string, family: Family): Held {
+  return copies.get(key)?.[0]?.values[family];
 }

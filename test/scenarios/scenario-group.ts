@@ -20,7 +20,10 @@ export interface ScenarioGroup {
   readonly key: string;
   /** A push path, with the labels in this order or that. */
   readonly path: (reversed: boolean) => string;
+  /** Those that are over. */
   readonly attempts: Attempt[];
+  /** Values of the DELETEs, also of one that is under way. */
+  readonly deletions: number[];
 }
 
 export type Request = Pick<Attempt, "method" | "family" | "value">;
@@ -48,6 +51,7 @@ function scenarioGroup(index: number, pace: Pace): ScenarioGroup {
     key: labelsKey(labels),
     path: (reversed) => `/metrics/job/scenario/${(reversed ? segments.toReversed() : segments).join("/")}`,
     attempts: [],
+    deletions: [],
   };
 }
 

@@ -4,11 +4,13 @@ import { describeWithParts } from "../support/parts.ts";
 import { ClientLoad } from "./client-load.ts";
 import { CopySampler, describeChange } from "./copy-sampler.ts";
 import { FAULTS } from "./judge.ts";
+import { wasValueUnwritten } from "./kill.ts";
 import { type Scene, settle, type Verdict } from "./oracle.ts";
 import { RealClients } from "./real-clients.ts";
 import { findSawTeeth, SELECTOR, type StoredSeries } from "./saw-tooth.ts";
 import { type ClusterOptions, ScenarioCluster } from "./scenario-cluster.ts";
 import { scenarioGroups } from "./scenario-group.ts";
+import type { Setback } from "./setback-watch.ts";
 
 export interface Scenario extends ClusterOptions {
   readonly title: string;
@@ -50,6 +52,7 @@ async function runScenario(scenario: Scenario): Promise<void> {
   const deletesAt = scenario.deletesAtFirst ? routers[0] : undefined;
   await using load = new ClientLoad({ groups: scenarioGroups(GROUPS), routers, deletesAt });
   await using sampler = new CopySampler({
+    groups: load.groups,
     members: () => cluster.members.filter(({ running }) => running),
     scraped: () => cluster.scraped(),
   });
@@ -87,14 +90,27 @@ async function keepLogs({ cluster }: Scene, title: string): Promise<void> {
   }
 }
 
-/** What was where around the first few newer copies that went. */
-function describeSetbacks({ sampler, startedAt }: Scene): string {
-  const texts = sampler.setbacks.slice(0, SHOWN_PROBLEMS).map(({ key, family, from, to, at }) => {
-    const atSeconds = (at - startedAt) / 1_000;
-    const around = changesAround(sampler, { key, atSeconds }, startedAt);
-    return [`${family} of ${key} went from ${from} to ${to} at ${atSeconds.toFixed(1)} s`, ...around].join("\n");
-  });
+/** What was where around the first few setbacks. */
+function describeSetbacks(scene: Scene): string {
+  const { sampler, startedAt } = scene;
+  const texts = blamedSetbacks(scene)
+    .slice(0, SHOWN_PROBLEMS)
+    .map(({ fault, group, family, from, to, at }) => {
+      const atSeconds = (at - startedAt) / 1_000;
+      const around = changesAround(sampler, { key: group.key, atSeconds }, startedAt);
+      return [
+        `${group.path(false)}: ${fault} ${family}: ${from} to ${to} at ${atSeconds.toFixed(1)} s`,
+        ...around,
+      ].join("\n");
+    });
   return texts.join("\n");
+}
+
+/** Without those that a killed Pushgateway is to blame for: it comes back with what it had written. */
+function blamedSetbacks({ sampler, cluster }: Scene): readonly Setback[] {
+  return sampler.setbacks.filter(
+    ({ group, family, from }) => !wasValueUnwritten(cluster.kills, group.key, family, from),
+  );
 }
 
 function changesAround(
@@ -135,10 +151,11 @@ function stylesOf(load: ClientLoad, backward: StoredSeries["backward"]): string 
 }
 
 async function figures(
-  { cluster, load, sampler, realClients, startedAt }: Scene,
+  scene: Scene,
   { counts, ownLosses, settledAfterMs }: Verdict,
   stored: readonly (StoredSeries & { readonly by: string })[],
 ): Promise<readonly string[]> {
+  const { cluster, load, sampler, realClients, startedAt } = scene;
   const attempts = load.groups.flatMap((group) => group.attempts);
   const unknown = attempts.filter(({ failure }) => failure !== undefined);
   const { milliseconds, key } = sampler.longest;
@@ -154,7 +171,7 @@ async function figures(
     ...FAULTS.map((fault) => `${counts[fault]} ${fault}`),
     `${ownLosses} lost by killed Pushgateways`,
     `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`,
-    `${sampler.setbacks.length} newer copies gone on the way`,
+    `${blamedSetbacks(scene).length} setbacks on the way`,
     `${sampler.moves} moves seen`,
     `${sampler.doubledOnce} groups doubled in sight, the longest for ${milliseconds.toFixed(0)} ms (${key}; ${sampler.looks} looks)`,
     ...stored.map(
