@@ -92,7 +92,7 @@ export class ClientLoad implements AsyncDisposable {
     const { attempts } = group;
     const turn = this.#routers[(group.name.length + attempts.length) % this.#routers.length] ?? "";
     const router = request.method === "DELETE" ? (this.#deletesAt ?? turn) : turn;
-    if (request.method === "DELETE") group.deletions.push(request.value);
+    group.begun.push(request);
     const startedAt = performance.now();
     const failure = await this.#exchange(router, requestText(router, group, request)).catch(String);
     attempts.push({ ...request, router, startedAt, endedAt: performance.now(), failure });

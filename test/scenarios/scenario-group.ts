@@ -22,8 +22,8 @@ export interface ScenarioGroup {
   readonly path: (reversed: boolean) => string;
   /** Those that are over. */
   readonly attempts: Attempt[];
-  /** Values of the DELETEs, also of one that is under way. */
-  readonly deletions: number[];
+  /** All, also the one that is under way. */
+  readonly begun: Request[];
 }
 
 export type Request = Pick<Attempt, "method" | "family" | "value">;
@@ -51,7 +51,7 @@ function scenarioGroup(index: number, pace: Pace): ScenarioGroup {
     key: labelsKey(labels),
     path: (reversed) => `/metrics/job/scenario/${(reversed ? segments.toReversed() : segments).join("/")}`,
     attempts: [],
-    deletions: [],
+    begun: [],
   };
 }
 

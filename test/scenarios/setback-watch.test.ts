@@ -6,20 +6,13 @@ import { SetbackWatch } from "./setback-watch.ts";
 type Look = Readonly<Record<string, Copy["values"]>>;
 
 /** What the watch finds in these looks at one group; members are named by a letter, and "x" answers no more after the first look. */
-function faultsOf(looks: readonly Look[], put: readonly number[] = [], deletions: readonly number[] = []): string[] {
+function faultsOf(looks: readonly Look[], ...requests: readonly ["PUT" | "DELETE", number][]): string[] {
   const [group] = scenarioGroups({ eager: 0, busy: 1, slow: 0, quiet: 0 });
   if (group === undefined) throw new Error("Cannot watch: there is no group");
-  group.deletions.push(...deletions);
-  for (const value of put) {
-    group.attempts.push({
-      method: deletions.includes(value) ? "DELETE" : "PUT",
-      family: "scenario_odd",
-      value,
-      router: "r",
-      startedAt: 0,
-      endedAt: 0,
-      failure: undefined,
-    });
+  for (const [method, value] of requests) {
+    const request = { method, family: "scenario_odd", value } as const;
+    group.begun.push(request);
+    group.attempts.push({ ...request, router: "r", startedAt: 0, endedAt: 0, failure: undefined });
   }
   const watch = new SetbackWatch();
   for (const [at, look] of looks.entries()) {
@@ -44,13 +37,14 @@ test("a copy on a member out of reach is not gone", () => {
   expect(faultsOf([{ x: recent, b: old }, { b: old }, { b: old }, { b: old }])).toEqual([]);
 });
 
-test("what was deleted may go before the older copies do", () => {
-  expect(faultsOf([{ a: recent, b: old }, { b: old }, { b: old }], [], [7])).toEqual([]);
+test("what was deleted or replaced may go before the older copies do", () => {
+  expect(faultsOf([{ a: recent, b: old }, { b: old }, { b: old }], ["DELETE", 7])).toEqual([]);
+  expect(faultsOf([{ a: recent, b: old }, { b: old }, { b: old }], ["PUT", 7])).toEqual([]);
 });
 
 test("a replaced or deleted family beside a newer one is seen", () => {
   const joined = { scenario_even: 2, scenario_odd: 9 };
-  expect(faultsOf([{ a: joined }], [9])).toEqual(["returned scenario_even 9 to 2"]);
-  expect(faultsOf([{ a: joined }], [7], [7])).toEqual(["returned scenario_even 7 to 2"]);
-  expect(faultsOf([{ a: joined }], [1, 11])).toEqual([]);
+  expect(faultsOf([{ a: joined }], ["PUT", 9])).toEqual(["returned scenario_even 9 to 2"]);
+  expect(faultsOf([{ a: joined }], ["DELETE", 7])).toEqual(["returned scenario_even 7 to 2"]);
+  expect(faultsOf([{ a: joined }], ["PUT", 1], ["PUT", 11])).toEqual([]);
 });

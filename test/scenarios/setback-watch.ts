@@ -49,7 +49,7 @@ export class SetbackWatch {
     const before = this.#best.get(id);
     const now = bestOf(family, copies);
     if (now === undefined) return;
-    const isSetback = before !== undefined && now.value < before.value && !wasDeleted(group, before.value);
+    const isSetback = before !== undefined && now.value < before.value && !wasEnded(group, family, before.value);
     if (!isSetback) this.#best.set(id, now);
     else if (!reached.has(before.address)) return;
     else if (before.missed === 0) this.#best.set(id, { ...before, missed: 1 });
@@ -81,6 +81,10 @@ function bestOf(family: Family, copies: readonly Copy[]): Best | undefined {
   return best;
 }
 
-function wasDeleted({ deletions }: ScenarioGroup, value: number): boolean {
-  return (deletions.at(-1) ?? 0) > value;
+/** Whether a request may have ended this value without a higher one. */
+function wasEnded({ begun }: ScenarioGroup, family: Family, value: number): boolean {
+  return begun.some(
+    (request) =>
+      request.value > value && (request.method === "DELETE" || (request.method === "PUT" && request.family !== family)),
+  );
 }
