@@ -1,6 +1,6 @@
 import { type ByteString, decodeUtf8, isValidUtf8 } from "../sharding/byte-string.ts";
 import { compileRe2 } from "./re2.ts";
-import { Re2SyntaxError } from "./re2-scanner.ts";
+import { Re2SyntaxError } from "./re2-syntax-error.ts";
 
 export type MatchOperator = "=" | "!=" | "=~" | "!~";
 
@@ -21,7 +21,7 @@ const NON_ASCII = /[\x80-\xff]/;
 export function createMatcher(name: ByteString, operator: MatchOperator, operand: ByteString): Matcher {
   const negated = operator.startsWith("!");
   if (operator === "=" || operator === "!=") return { name, negated, test: (value) => value === operand };
-  if (!isValidUtf8(operand)) throw new Re2SyntaxError(0, "bytes that are no UTF-8");
+  if (!isValidUtf8(operand)) throw new Re2SyntaxError("bytes that are no UTF-8");
   const matchesText = compileRe2(decodeUtf8(operand));
   // A character of an expression is one of the text, not a byte of it.
   return { name, negated, test: (value) => matchesText(NON_ASCII.test(value) ? decodeUtf8(value) : value) };

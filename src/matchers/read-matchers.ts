@@ -2,7 +2,7 @@ import type { SyntaxNode } from "@lezer/common";
 import { type ByteString, isValidUtf8 } from "../sharding/byte-string.ts";
 import { createMatcher, type Matcher, type MatchOperator, METRIC_NAME } from "./matcher.ts";
 import { promqlParser } from "./promql-grammar.ts";
-import { Re2SyntaxError } from "./re2-scanner.ts";
+import { Re2SyntaxError } from "./re2-syntax-error.ts";
 import { SelectorError } from "./selector-error.ts";
 import { LiteralError, readStringLiteral } from "./string-literal.ts";
 
@@ -74,8 +74,8 @@ function readLabelMatcher(text: string, nameNode: SyntaxNode, operatorNode: Synt
   } catch (error) {
     if (!(error instanceof Re2SyntaxError)) throw error;
     // The place within the expression would be that within the text only where nothing is escaped.
-    const where = `character ${error.offset + 1} of the expression`;
-    throw new SelectorError(text, value.from, `expected a regular expression of RE2, got ${error.message} (${where})`);
+    const where = error.offset === undefined ? "" : ` (character ${error.offset + 1} of the expression)`;
+    throw new SelectorError(text, value.from, `expected a regular expression of RE2, got ${error.message}${where}`);
   }
 }
 
