@@ -4,6 +4,7 @@ import { MemberRequestError } from "../pushgateway/member-request.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
+import type { PushJournal } from "./push-journal.ts";
 import type { Removal, Resolution } from "./resolution.ts";
 
 export interface AdmissionContext {
@@ -11,6 +12,7 @@ export interface AdmissionContext {
   readonly directory: Directory;
   readonly lister: ClusterLister;
   readonly resolution: Resolution;
+  readonly journal: PushJournal;
   /** When all groups were wiped while the member was out of reach, in milliseconds by this router's clock; undefined: never. */
   readonly wipedAt: (address: string) => number | undefined;
   readonly log: Logger;
@@ -80,7 +82,7 @@ class Progress {
 
 async function look(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome | Error> {
   try {
-    return await cleanOnce(context, address, signal);
+    return await context.journal.during(() => cleanOnce(context, address, signal));
   } catch (error) {
     return error as Error;
   }

@@ -71,10 +71,12 @@ export class Directory {
   }
 
   /** The group was deleted; `others` could not be told and may still hold copies. Nothing is kept when there are none. */
-  deleted(id: GroupId, at: number, others: Iterable<string>): void {
+  deleted(id: GroupId, at: number, others: Iterable<string>): Truth {
     const doubted = (this.#entries.get(id)?.holders ?? []).filter(({ doubtedAt }) => doubtedAt !== undefined);
     this.#entries.delete(id);
-    this.#settle(id, { address: undefined, isWhole: true, at }, doubted, others);
+    const truth = { address: undefined, isWhole: true, at };
+    this.#settle(id, truth, doubted, others);
+    return truth;
   }
 
   /** The member was seen to hold a copy. */

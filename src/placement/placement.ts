@@ -142,6 +142,7 @@ export class Placement {
         directory: this.#directory,
         lister: this.#lister,
         resolution: this.#resolution,
+        journal: this.#journal,
         wipedAt: (member) => this.#wiped.get(member),
       },
       address,

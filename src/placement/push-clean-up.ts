@@ -2,7 +2,7 @@ import type { MemberSet } from "../membership/member-set.ts";
 import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { CarryGuard, type CleanUp } from "./clean-up.ts";
-import type { Directory } from "./directory.ts";
+import { type Directory, isDeletion, type Truth } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { KeyGates } from "./key-gates.ts";
 import type { ViewHistory } from "./view-history.ts";
@@ -60,7 +60,8 @@ export class PushCleanUp {
     const id = groupIdOf(key);
     const owner = ownerOf(set, id);
     const truth = directory.get(id)?.truth;
-    const isJoined = truth?.address === owner && truth?.isWhole === true;
+    // Nothing of what was deleted may come back.
+    const isJoined = isDeletion(truth) || (truth?.address === owner && truth?.isWhole === true);
     if (method !== "POST" || owner === undefined || isJoined) return gates.whenOpen(id);
     const within = this.#others(id, key, owner, set, false).filter((other) => isWithinReach(set, other));
     return within.length === 0 ? gates.whenOpen(id) : this.#workOn(id, (guard) => this.#join(id, within, owner, guard));
@@ -76,12 +77,13 @@ export class PushCleanUp {
     const { directory } = this.#context;
     const id = groupIdOf(key);
     const entry = directory.get(id);
-    const isWhole = isPut || (entry?.truth?.address === address && entry.truth.isWhole);
+    const isWhole = isPut || isDeletion(entry?.truth) || (entry?.truth?.address === address && entry.truth.isWhole);
     const others = this.#others(id, key, address, set, isPut);
     if (others.length === 0 && entry === undefined) return undefined;
-    directory.acknowledged(id, { address, isWhole, at: Date.now() }, others);
+    const truth = { address, isWhole, at: Date.now() };
+    directory.acknowledged(id, truth, others);
     const within = others.filter((other) => isWithinReach(set, other));
-    const work = (guard: CarryGuard) => this.#clean(id, within, isWhole ? undefined : address, guard);
+    const work = (guard: CarryGuard) => this.#clean(id, truth, within, guard);
     if (within.length > 0) return this.#workOn(id, work);
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
     return undefined;
@@ -91,9 +93,9 @@ export class PushCleanUp {
     const { directory } = this.#context;
     const id = groupIdOf(key);
     const others = set.members.flatMap((member) => (member.address === address ? [] : [member.address]));
-    directory.deleted(id, Date.now(), others);
+    const truth = directory.deleted(id, Date.now(), others);
     const within = others.filter((other) => isWithinReach(set, other));
-    return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, within, undefined, guard));
+    return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, truth, within, guard));
   }
 
   /**
@@ -120,14 +122,13 @@ export class PushCleanUp {
     this.#context.directory.acknowledged(id, { address: owner, isWhole: true, at: Date.now() }, others);
   }
 
-  async #clean(
-    id: GroupId,
-    addresses: readonly string[],
-    carryTo: string | undefined,
-    guard: CarryGuard,
-  ): Promise<void> {
+  async #clean(id: GroupId, truth: Truth, addresses: readonly string[], guard: CarryGuard): Promise<void> {
     const { cleanUp, directory, onLeft, members } = this.#context;
-    let isAnyLeft = carryTo !== undefined && !(await this.#carryAll(id, addresses, carryTo, guard));
+    // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
+    // did, none would be left.
+    const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
+    const carryTo = truth.isWhole ? undefined : truth.address;
+    let isAnyLeft = !isLatest || (carryTo !== undefined && !(await this.#carryAll(id, addresses, carryTo, guard)));
     if (!isAnyLeft) {
       const gone = await Promise.all(addresses.map((address) => cleanUp.remove(id, address, "moved")));
       isAnyLeft = gone.includes(false);
@@ -136,13 +137,19 @@ export class PushCleanUp {
     else directory.dropIfAtHome(id, ownerOf(members(), id));
   }
 
-  /** Whether nothing is left on these members that the other one lacks. */
-  async #carryAll(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
-    const { cleanUp, isInFlight } = this.#context;
-    // Those on their way when the gate closed: what they bring must be there before anybody looks what is missing.
+  /** Waits for pushes of the group that were on their way when the gate closed. False: they take too long. */
+  async #areOthersAnswered(id: GroupId): Promise<boolean> {
+    const { isInFlight } = this.#context;
     const until = performance.now() + MAX_WAIT_MS;
     while (isInFlight(id) && performance.now() < until) await Bun.sleep(IN_FLIGHT_POLL_MS);
-    if (isInFlight(id)) return false;
+    return !isInFlight(id);
+  }
+
+  /** Whether nothing is left on these members that the other one lacks. */
+  async #carryAll(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
+    const { cleanUp } = this.#context;
+    // What they bring must be there before anybody looks what is missing.
+    if (!(await this.#areOthersAnswered(id))) return false;
     return (await cleanUp.carry(id, addresses, to, 0, guard)) === "done";
   }
 

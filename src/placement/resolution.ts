@@ -2,11 +2,13 @@ import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
 import { CarryGuard, type CarryOutcome, type CleanUp } from "./clean-up.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import { type CopyChoice, chooseCopy } from "./copy-choice.ts";
-import type { Directory, DirectoryEntry } from "./directory.ts";
+import { type Directory, type DirectoryEntry, isDeletion, type Truth } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { KeyGates } from "./key-gates.ts";
 import type { Pace } from "./pace.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
+
+import type { PushJournal } from "./push-journal.ts";
 
 export interface ResolutionContext extends Pick<PlacementSurroundings, "members" | "isInFlight"> {
   readonly directory: Directory;
@@ -14,6 +16,8 @@ export interface ResolutionContext extends Pick<PlacementSurroundings, "members"
   readonly cleanUp: CleanUp;
   readonly gates: KeyGates;
   readonly pace: Pace;
+  /** Open from a look to the last removal that follows from it. */
+  readonly journal: PushJournal;
 }
 
 /** A copy that is to go. */
@@ -75,6 +79,10 @@ export class Resolution {
 
   /** Looks at these groups on all members within reach, and removes what is stale. Returns those to be looked at again. */
   async resolve(ids: ReadonlySet<GroupId>, signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
+    return await this.#context.journal.during(() => this.#resolve(ids, signal));
+  }
+
+  async #resolve(ids: ReadonlySet<GroupId>, signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
     const { lister } = this.#context;
     const reachable = this.#reachable();
     await lister.measureClocks(reachable, signal);
@@ -135,7 +143,7 @@ export class Resolution {
     );
     if (choice.stale.length === 0) return [];
     if (this.#mustWait(id, copies, choice, startedAt)) return "undecided";
-    const isPieced = choice.by === "known" ? truth?.isWhole === false : copies.some((copy) => copy.isPieced);
+    const isPieced = mayLack(choice, copies, truth);
     // What only an older copy has can be carried to the newest once that is within reach, and not before.
     if (isPieced && choice.keep === undefined) return "undecided";
     const reason = choice.by === "known" && truth?.address === undefined ? "deleted" : "stale";
@@ -167,11 +175,11 @@ export class Resolution {
   }
 
   async #remove({ id, address, pushTime, carryTo, reason }: Removal, lookedAt: number): Promise<CarryOutcome> {
-    const { gates, cleanUp, directory, isInFlight } = this.#context;
+    const { gates, cleanUp, directory, journal, isInFlight } = this.#context;
     return await gates.close(id, async () => {
       // A push that is on its way cleans up after itself, and what was seen before it no longer holds.
       const isOutdated = (directory.get(id)?.truth?.at ?? 0) > lookedAt;
-      if (isOutdated || isInFlight(id)) return "failed";
+      if (isOutdated || journal.has(id) || isInFlight(id)) return "failed";
       if (carryTo !== undefined) {
         const outcome = await carryInTime(cleanUp, id, address, carryTo);
         // The next push finds both copies in the directory, and joins them with nobody in between.
@@ -222,6 +230,12 @@ async function carryInTime(cleanUp: CleanUp, id: GroupId, from: string, to: stri
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether the copy that counts may lack families that others have. Nothing of what was deleted may come back. */
+function mayLack(choice: CopyChoice, copies: readonly FoundCopy[], truth: Truth | undefined): boolean {
+  if (isDeletion(truth)) return false;
+  return choice.by === "known" ? truth?.isWhole === false : copies.some((copy) => copy.isPieced);
 }
 
 function doubtOf(entry: DirectoryEntry | undefined, address: string): number | undefined {

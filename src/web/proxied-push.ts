@@ -149,8 +149,6 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
       this.exchange.passOn(head, responseFraming(head));
       return;
     }
-    // It is stored, so there is no deadline any more after which the client could be told that it is not.
-    this.#deadline = Number.POSITIVE_INFINITY;
     const held = { head, chunks: [], isWhole: false, isDue: false };
     this.#heldAnswer = held;
     void cleanedUp.then(() => {
@@ -170,6 +168,8 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     if (!this.#isDelivered) this.#context.placement.questioned(this.key);
     if (this.#heldAnswer === undefined) this.#endAnswer();
     else {
+      // It is stored, so there is no deadline any more after which the client could be told that it is not.
+      this.#deadline = Number.POSITIVE_INFINITY;
       this.#heldAnswer.isWhole = true;
       this.#releaseAnswer();
     }
