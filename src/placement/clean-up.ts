@@ -141,7 +141,7 @@ export class CleanUp {
       if (target !== undefined || sources.length > 1) {
         await lister.measureClocks([to, ...from], AbortSignal.timeout(REQUEST_TIMEOUT_MS));
       }
-      const missing = this.#newestOf(sources, to, target);
+      const missing = this.#newestOf(id, sources, to, target);
       if (missing.length === 0) return "done";
       const pushedAt = clocks.localTime(to, target?.pushTime ?? 0, Date.now()).seconds;
       if (Date.now() / 1000 - pushedAt < quietS) return "left";
@@ -188,7 +188,12 @@ export class CleanUp {
   }
 
   /** The newest of each family, where the target does not have it as new. */
-  #newestOf(sources: readonly Source[], to: string, target: GroupContents | undefined): readonly ContentFamily[] {
+  #newestOf(
+    id: GroupId,
+    sources: readonly Source[],
+    to: string,
+    target: GroupContents | undefined,
+  ): readonly ContentFamily[] {
     const newest = new Map<string, { readonly family: ContentFamily; readonly at: LocalTime }>();
     const now = Date.now();
     const timed = (address: string, family: ContentFamily) => ({
@@ -197,7 +202,10 @@ export class CleanUp {
     });
     const own = new Map(target?.families.map((family) => [family.name, timed(to, family).at]));
     for (const { address, contents } of sources) {
+      const doubtedAt = this.#doubtAbout(id, address);
       for (const candidate of contents.families.map((family) => timed(address, family))) {
+        // What a push that was given up brought once its member thawed is older than it looks.
+        if ((candidate.at.seconds + candidate.at.uncertainty) * 1000 >= doubtedAt) continue;
         const { name } = candidate.family;
         const known = newest.get(name);
         if (isNewer(candidate.at, own.get(name)) && (known === undefined || candidate.at.seconds > known.at.seconds)) {
@@ -206,6 +214,12 @@ export class CleanUp {
       }
     }
     return [...newest.values()].map(({ family }) => family);
+  }
+
+  /** Since when a push to the member is in doubt; Infinity: none is. */
+  #doubtAbout(id: GroupId, address: string): number {
+    const holders = this.#context.directory.get(id)?.holders ?? [];
+    return holders.find((holder) => holder.address === address)?.doubtedAt ?? Number.POSITIVE_INFINITY;
   }
 
   #requestOptions() {
