@@ -58,6 +58,8 @@ const FAMILIES: readonly MetricFamily[] = [
     { count: 2 ** 63, sum: 3.5, buckets: [], native: undefined, isFloat: false },
   ]),
   family("hf", "histogram", [{ count: 2.5, sum: 1, buckets: [bucket(1, 1.5)], native: undefined, isFloat: true }]),
+  // A body may give the count as an integer and a bucket as a float.
+  family("hm", "histogram", [{ count: 2, sum: 1, buckets: [bucket(1, 1.5)], native: undefined, isFloat: false }]),
   family("gh", "gauge_histogram", [{ count: 2, sum: 1, buckets: [bucket(1, 1)], native: undefined, isFloat: false }]),
   family("n", "histogram", [
     { count: 12, sum: 3.5, buckets: [bucket(1, 1)], native: NATIVE, isFloat: false },

@@ -96,7 +96,8 @@ function formatBuckets({ buckets, native, isFloat }: Histogram): ByteString {
   return formatBounds(
     buckets.map(({ upperBound, cumulativeCount }) => [
       formatGoFloat(upperBound),
-      isFloat ? number(cumulativeCount) : integer(cumulativeCount),
+      // A body may have floats in the buckets of a histogram that has an integer for its count.
+      isFloat || !Number.isInteger(cumulativeCount) ? number(cumulativeCount) : integer(cumulativeCount),
     ]),
   );
 }
