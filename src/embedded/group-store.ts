@@ -219,6 +219,8 @@ export class GroupStore {
 
   /** What a reader who knew all at `version` has to learn. Takes time in proportion to the number of groups. */
   changedSince(version: number): Changes {
+    // The reader knows another life of the store, before which the clock was set back.
+    if (version > this.#version) return { ...this.changedSince(0), isComplete: false };
     const groups = [...this.#groups.values()].filter((group) => group.version > version);
     groups.sort((a, b) => a.version - b.version);
     return { groups, ...this.#tombstones.since(version) };

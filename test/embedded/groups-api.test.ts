@@ -100,6 +100,9 @@ describe("PUT /api/v1/group", () => {
     [group("/metrics/job/a"), "m 1\n", "bad_data"],
     [group("/metrics/job/a", "&push_time_seconds=x"), "m 1\n", "bad_data"],
     [group("/metrics/job/a", "&push_time_seconds=-1"), "m 1\n", "bad_data"],
+    // Milliseconds, and what no calendar has: pages and JSON that show dates would fail for good.
+    [group("/metrics/job/a", "&push_time_seconds=1795605144225"), "m 1\n", "bad_data"],
+    [group("/metrics/job/a", "&push_time_seconds=1&push_failure_time_seconds=1e300"), "m 1\n", "bad_data"],
     [group("/metrics/job/a", "&push_time_seconds=1"), "m", "bad_data"],
     [
       group("/metrics/job/a", "&push_time_seconds=1"),
@@ -162,6 +165,12 @@ describe("GET /api/v1/groups/changes", () => {
     await fetch(`${next.url}/metrics/job/b`, { method: "PUT", body: "m 1\n" });
     const answer = await (await fetch(`${next.url}/api/v1/groups/changes?since=${version}`)).json();
     expect(answer).toMatchObject({ data: { complete: false, groups: [{ labels: { job: "b" } }] } });
+  });
+
+  test("since a version that is still to come, as after a clock was set back, is not complete and has all groups", async () => {
+    await push("/metrics/job/a", "m 1\n");
+    const { version } = await changesSince(0);
+    expect(await changesSince(version + 1)).toMatchObject({ complete: false, groups: [{ labels: { job: "a" } }] });
   });
 
   test.each(["x", "-1", "1.5"])("since=%s is refused", async (since) => {

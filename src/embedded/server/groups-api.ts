@@ -96,8 +96,10 @@ async function putGroup(parts: GroupsApiParts, exchange: HttpExchange, query: st
   const families = await familiesOf(exchange, parts.limits);
   refuseNewer(store.get(key), pushTime);
   store.putWithPushTime(key, families, pushTime, pushFailureTime);
+  // Before other changes come in between.
+  const { version } = store;
   await demandDurable(durable);
-  respondData(exchange, `{"version":${store.version}}`);
+  respondData(exchange, `{"version":${version}}`);
 }
 
 async function deleteGroup(parts: GroupsApiParts, exchange: HttpExchange, query: string): Promise<void> {
@@ -162,11 +164,14 @@ function keyOf(query: string, utf8Names: boolean): GroupingKey {
   return parsePushPath(path, { utf8Names });
 }
 
+/** The end of the year 9999, the last that RFC 3339 knows: later times could not be shown. Milliseconds by mistake are beyond it. */
+const MAX_TIME = 253_402_300_799;
+
 /** Unix time in seconds. */
 function timeOf(query: string, name: string, whenAbsent?: number): number {
   const text = parameter(query, name);
   const time = text === undefined || text === "" ? whenAbsent : Number(text);
-  if (time === undefined || !Number.isFinite(time) || time < 0) {
+  if (time === undefined || !(time >= 0 && time <= MAX_TIME)) {
     throw new ApiError("bad_data", `Want &${name}=<Unix time in seconds>`);
   }
   return time;
