@@ -26,8 +26,7 @@ export function refuseLargeExpression(pattern: string, { RE2JS, RE2JSSyntaxExcep
   if ((pattern.match(COSTLY)?.length ?? 0) > MAX_COSTLY) {
     throw new Re2SyntaxError(`more than ${MAX_COSTLY} classes of Unicode or ranges of its characters`);
   }
-  // Without counts an expression is about as large as it is long.
-  if (!/\{\d|\\Q/.test(pattern)) return;
+  if (!pattern.includes("\\Q") && isSurelySmall(pattern)) return;
   try {
     RE2JS.compile(`(?:${pattern}${BALLAST})${STOP}`, RE2JS.DOTALL);
   } catch (error) {
@@ -40,4 +39,12 @@ export function refuseLargeExpression(pattern: string, { RE2JS, RE2JSSyntaxExcep
       throw new Re2SyntaxError('a "\\Q" without "\\E", or another mistake in an expression with "\\Q"');
     }
   }
+}
+
+/** Spares most expressions the reader's count: nothing is written out more often than all counts together say. */
+function isSurelySmall(pattern: string): boolean {
+  const counts = Array.from(pattern.matchAll(/\{(\d+)(?:,(\d*))?/g), ([, min, max]) =>
+    Math.max(Number(min), Number(max ?? 0)),
+  );
+  return counts.length === 0 || counts.reduce((size, count) => size * (count + 1), 2 * pattern.length) <= MAX_SIZE;
 }
