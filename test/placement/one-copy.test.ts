@@ -33,7 +33,7 @@ async function expectElsewhere(
 
 /** Ends a member as a crash would, after it has had its time to persist. */
 async function crash(member: Pushgateway): Promise<void> {
-  await Bun.sleep(500);
+  await Bun.sleep(2_000);
   member.kill("SIGKILL");
   await member.halt();
 }
