@@ -118,8 +118,11 @@ export class PushCleanUp {
   }
 
   async #join(id: GroupId, others: readonly string[], owner: string, guard: CarryGuard): Promise<void> {
-    if (!(await this.#carryAll(id, others, owner, guard))) return;
-    this.#context.directory.acknowledged(id, { address: owner, isWhole: true, at: Date.now() }, others);
+    const { cleanUp, directory } = this.#context;
+    // What they bring must be there before anybody looks what is missing.
+    if (!(await this.#areOthersAnswered(id))) return;
+    if ((await cleanUp.carry(id, others, owner, 0, guard)) !== "done") return;
+    directory.acknowledged(id, { address: owner, isWhole: true, at: Date.now() }, others);
   }
 
   async #clean(id: GroupId, truth: Truth, addresses: readonly string[], guard: CarryGuard): Promise<void> {
@@ -128,7 +131,8 @@ export class PushCleanUp {
     // did, none would be left.
     const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
     const carryTo = truth.isWhole ? undefined : truth.address;
-    let isAnyLeft = !isLatest || (carryTo !== undefined && !(await this.#carryAll(id, addresses, carryTo, guard)));
+    let isAnyLeft =
+      !isLatest || (carryTo !== undefined && (await cleanUp.carry(id, addresses, carryTo, 0, guard)) !== "done");
     if (!isAnyLeft) {
       const gone = await Promise.all(addresses.map((address) => cleanUp.remove(id, address, "moved")));
       isAnyLeft = gone.includes(false);
@@ -143,14 +147,6 @@ export class PushCleanUp {
     const until = performance.now() + MAX_WAIT_MS;
     while (isInFlight(id) && performance.now() < until) await Bun.sleep(IN_FLIGHT_POLL_MS);
     return !isInFlight(id);
-  }
-
-  /** Whether nothing is left on these members that the other one lacks. */
-  async #carryAll(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
-    const { cleanUp } = this.#context;
-    // What they bring must be there before anybody looks what is missing.
-    if (!(await this.#areOthersAnswered(id))) return false;
-    return (await cleanUp.carry(id, addresses, to, 0, guard)) === "done";
   }
 
   /**
