@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { copyFile, rm } from "node:fs/promises";
+import { type Groups, groupsOf } from "../support/groups.ts";
 import { describeWithParts } from "../support/parts.ts";
-import type { Pushgateway } from "../support/pushgateway.ts";
+import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { PlacementCluster } from "./placement-fixture.ts";
 
@@ -31,11 +33,24 @@ async function expectElsewhere(
   }
 }
 
-/** Ends a member as a crash would, after it has had its time to persist. */
+/** Ends a member as a crash would, once all that it holds is in its file. */
 async function crash(member: Pushgateway): Promise<void> {
-  await Bun.sleep(2_000);
+  const held = await groupsOf(member.url);
+  const isWritten = async () => Bun.deepEquals(await groupsInFile(member), held);
+  await waitFor(`${member.address} to persist its groups`, isWritten, { timeoutMs: 20_000 });
   member.kill("SIGKILL");
   await member.halt();
+}
+
+/** What another Pushgateway finds in the file. */
+async function groupsInFile({ persistenceFile }: Pushgateway): Promise<Groups> {
+  const copy = `${persistenceFile}.copy`;
+  await copyFile(persistenceFile, copy);
+  await using reader = await startPushgateway({ persistenceFile: copy });
+  const groups = await groupsOf(reader.url);
+  await reader.stop();
+  await rm(copy);
+  return groups;
 }
 
 async function pushTo(member: Pushgateway, job: string, body: string): Promise<void> {
