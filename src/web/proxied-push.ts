@@ -1,3 +1,4 @@
+import { DelimitedLengths } from "../exposition/delimited-lengths.ts";
 import type { OutputBuffer } from "../http/output-buffer.ts";
 import type { ResponseHead } from "../http/response-head.ts";
 import {
@@ -11,6 +12,7 @@ import type { AttemptFailure, AttemptReceiver, OutgoingRequest, PushAttempt } fr
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import { delimitedBodyOf } from "./delimited-body.ts";
 import type { PushOwners } from "./push-owners.ts";
 
 export interface ProxySettings {
@@ -63,6 +65,10 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   #deadline = Number.POSITIVE_INFINITY;
   readonly #chunks: Buffer[] = [];
   #gatheredBytes = 0;
+  /** Checks a body that members read as delimited protobuf. */
+  readonly #lengths: DelimitedLengths | undefined;
+  /** Whether members may die of the body, and it cannot be checked. */
+  readonly #isUnchecked: boolean;
   /** Of the budget. */
   #taken = 0;
   #phase: "gathering" | "streaming" | "waiting" | "done" = "gathering";
@@ -76,6 +82,8 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   #streamedOn = false;
   #attempt: PushAttempt | undefined;
   #attemptStartedAt = 0;
+  /** Whether the member has had bytes of the push. */
+  #wasSent = false;
   /** The answer, while the copies that the push made stale are removed: a client that was told must not find them any more. */
   #heldAnswer: { readonly head: ResponseHead; readonly chunks: Buffer[]; isWhole: boolean; isDue: boolean } | undefined;
 
@@ -84,6 +92,9 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     this.#owners = owners;
     this.#context = context;
     this.startedAt = startedAt;
+    const delimited = delimitedBodyOf(exchange.head);
+    this.#lengths = delimited instanceof DelimitedLengths ? delimited : undefined;
+    this.#isUnchecked = delimited === "encoded";
   }
 
   start(): void {
@@ -109,12 +120,14 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
   }
 
   onData(chunk: Buffer): void {
+    if (this.#lengths !== undefined && this.#refuses(this.#lengths.take(chunk))) return;
     if (this.#phase === "gathering") this.#gather(chunk);
     else if (this.#phase === "streaming") this.#stream(chunk);
   }
 
   onEnd(): void {
     if (this.#phase === "done") return;
+    if (this.#lengths !== undefined && this.#refuses(this.#lengths.end())) return;
     this.#deadline = performance.now() + this.#context.settings.requestTimeoutMs;
     if (this.#phase === "gathering") {
       this.#phase = "waiting";
@@ -206,6 +219,8 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
       this.#answer(502, `Cannot read the answer of ${this.owner}: ${detail}`, "failed");
     } else if (failure === "overloaded") {
       this.#answer(503, `Cannot push to ${this.owner}: ${detail}`, "unavailable");
+    } else if (this.#isUnchecked && this.#wasSent && DEATHS.has(failure)) {
+      this.#answer(502, `Cannot push to ${this.owner}: ${detail}. ${ENCODED_HINT}`, "failed");
     } else if (this.#streamedOn) {
       this.#answer(
         502,
@@ -222,6 +237,13 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     const { placement } = this.#context;
     placement.doubted(this.key, this.owner);
     placement.questioned(this.key);
+  }
+
+  /** A body with a problem must not get to any member as a whole. */
+  #refuses(problem: string | undefined): boolean {
+    if (problem === undefined || this.#phase === "done") return false;
+    this.#answer(400, `Cannot push: ${problem}`, "refused");
+    return true;
   }
 
   #gather(chunk: Buffer): void {
@@ -268,6 +290,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
     if (this.#phase === "streaming") this.#holdBack();
     this.owner = owner;
     this.#attemptStartedAt = performance.now();
+    this.#wasSent = false;
     const attempt = this.#context.clients.get(owner).send(this, this);
     // A failure may have come, and the next member been tried, before this returned.
     if (!attempt.isOver) this.#attempt = attempt;
@@ -292,6 +315,7 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
 
   /** The request as the member gets it: the client's own bytes, but for what describes a single connection. */
   writeTo(output: OutputBuffer, address: string): void {
+    this.#wasSent = true;
     const { method, target, fields, connectionOptions } = this.exchange.head;
     output.addText(`${method} ${target} HTTP/1.1\r\nHost: ${address}\r\n`);
     fields.copyEndToEnd(output, connectionOptions);
@@ -339,6 +363,9 @@ export class ProxiedPush implements BodyReceiver, AttemptReceiver, OutgoingReque
 /** Failures after which the member may have applied the push, or apply it yet. */
 const SEEN_BY_MEMBER: ReadonlySet<AttemptFailure> = new Set(["dead", "unresponsive", "dropped", "malformed"]);
 
+/** Failures of a member that has gone, if it was there: `unreachable` also follows when the push is sent again in vain. */
+const DEATHS: ReadonlySet<AttemptFailure> = new Set(["dead", "unreachable"]);
+
 /** Memory that a piece of a body takes beside its bytes: a client that sends byte by byte costs 240 times what it sends. */
 const CHUNK_COST_BYTES = 256;
 
@@ -352,6 +379,10 @@ const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 const DROPPED_HINT =
   "Pushgateway 1.11.0 does this instead of answering 400 to some pushes that it rejects: check the pushed metrics for " +
   "inconsistent types, duplicates and timestamps, and the Pushgateway's log";
+
+const ENCODED_HINT =
+  "It may have died of this body, which no other member gets: the router cannot check protobuf in gzip or snappy. Push " +
+  "protobuf without a Content-Encoding";
 
 function frameChunk(chunk: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, CRLF]);

@@ -5,9 +5,9 @@ import { GroupStore, PushRejectedError } from "../../src/embedded/group-store.ts
 import { BodyTooLargeError } from "../../src/embedded/server/body-too-large-error.ts";
 import { ContentEncodingError, decodeContent } from "../../src/embedded/server/content-encoding.ts";
 import { cleanPath, decodePath, escapePath } from "../../src/embedded/server/go-path.ts";
-import { negotiateFormat, parseMediaType, prefersGzip } from "../../src/embedded/server/media-type.ts";
 import { formatGroup } from "../../src/embedded/server/metrics-json.ts";
 import { exposeText } from "../../src/embedded/text-exposition.ts";
+import { negotiateFormat, parseMediaType, prefersGzip } from "../../src/exposition/media-type.ts";
 import { ProtobufFormatError, parseDelimited } from "../../src/exposition/protobuf-decoder.ts";
 import { encodeDelimited } from "../../src/exposition/protobuf-encoder.ts";
 import { parseText, TextFormatError } from "../../src/exposition/text-parser.ts";

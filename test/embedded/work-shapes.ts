@@ -1,9 +1,9 @@
 import { GroupStore, PushRejectedError } from "../../src/embedded/group-store.ts";
 import { cleanPath, decodePath, escapePath } from "../../src/embedded/server/go-path.ts";
-import { negotiateFormat, parseMediaType } from "../../src/embedded/server/media-type.ts";
 import { formatGroup } from "../../src/embedded/server/metrics-json.ts";
 import { decodeSnappy } from "../../src/embedded/server/snappy.ts";
 import { exposeText } from "../../src/embedded/text-exposition.ts";
+import { negotiateFormat, parseMediaType } from "../../src/exposition/media-type.ts";
 import type { MetricFamily } from "../../src/exposition/model.ts";
 import { ProtobufFormatError, parseDelimited } from "../../src/exposition/protobuf-decoder.ts";
 import { encodeDelimited } from "../../src/exposition/protobuf-encoder.ts";

@@ -11,6 +11,16 @@ export function protobufGauge(name: string, value: number): Uint8Array {
 export const PROTOBUF_TYPE =
   "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
+/** The same to Pushgateway. */
+export const PROTOBUF_SPELLINGS = [
+  'application/vnd.google.protobuf ; proto="io.prometheus.client.MetricFamily"; ENCODING="delimited"',
+  "Application/Vnd.Google.Protobuf;proto = io.prometheus.client.MetricFamily;encoding = delimited",
+  "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding*=utf-8''%64elimited",
+];
+
+/** Claims to be a message of 34 GB, of which one byte follows. A Pushgateway dies of it. */
+export const DEADLY_PROTOBUF: Uint8Array = Uint8Array.from([0xff, 0xff, 0xff, 0xff, 0x7f, 0x01]);
+
 export const SNAPPY_STREAM_START: Uint8Array = Buffer.from("\xff\x06\x00\x00sNaPpY", "latin1");
 
 /** Bytes in snappy's framing format (google/snappy framing_format.txt), as one chunk that is not compressed. */

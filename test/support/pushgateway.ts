@@ -14,6 +14,8 @@ export interface PushgatewayOptions {
   readonly persistenceFile?: string;
   /** /-/ready when absent. */
   readonly readyPath?: string;
+  /** As much as there is when absent. */
+  readonly maxAddressSpaceKib?: number;
 }
 
 /** A real Pushgateway. */
@@ -35,6 +37,7 @@ export class Pushgateway extends ServerProcess {
       name: `Pushgateway ${address}`,
       // Debian's build persists to a path shared by the whole machine unless told otherwise.
       argv: [
+        ...limitOf(options.maxAddressSpaceKib),
         binary,
         `--web.listen-address=${address}`,
         `--persistence.file=${persistenceFile}`,
@@ -48,6 +51,12 @@ export class Pushgateway extends ServerProcess {
     this.url = `http://${address}`;
     this.persistenceFile = persistenceFile;
   }
+}
+
+/** What to put before a command so that it gets no more address space. */
+function limitOf(maxAddressSpaceKib: number | undefined): readonly string[] {
+  if (maxAddressSpaceKib === undefined) return [];
+  return ["sh", "-c", 'ulimit -v "$0" && exec "$@"', String(maxAddressSpaceKib)];
 }
 
 /** Starts a Pushgateway and waits until it is ready. */

@@ -1,12 +1,12 @@
 import { promisify } from "node:util";
 import { gzip, gzipSync } from "node:zlib";
+import { contentTypeOf, negotiateFormat, prefersGzip } from "../../exposition/media-type.ts";
 import type { MetricFamily } from "../../exposition/model.ts";
 import { encodeDelimited } from "../../exposition/protobuf-encoder.ts";
 import type { HttpExchange } from "../../http/server-exchange.ts";
 import { exposeFamilies } from "../family-exposition.ts";
 import type { GroupStore } from "../group-store.ts";
 import { exposeText } from "../text-exposition.ts";
-import { contentTypeOf, negotiateFormat, prefersGzip } from "./media-type.ts";
 import type { Answer } from "./route.ts";
 
 /** The fastest: the network to a Prometheus is nearby more often than not, and pushes wait for the same processor. */

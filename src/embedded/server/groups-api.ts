@@ -1,3 +1,4 @@
+import { contentTypeOf, negotiateFormat } from "../../exposition/media-type.ts";
 import type { MetricFamily } from "../../exposition/model.ts";
 import { encodeDelimited } from "../../exposition/protobuf-encoder.ts";
 import type { HttpExchange } from "../../http/server-exchange.ts";
@@ -15,7 +16,6 @@ import {
 } from "../group-store.ts";
 import { type ApiErrorType, listOf, respondData, respondError, streamData } from "./api-answers.ts";
 import { type Durable, isDurable, NOT_DURABLE } from "./durable.ts";
-import { contentTypeOf, negotiateFormat } from "./media-type.ts";
 import { formatFamilies, formatLabels, formatObject } from "./metrics-json.ts";
 import { type BodyLimits, receiveFamilies } from "./push-body.ts";
 import type { Answer, RouteTable } from "./route.ts";

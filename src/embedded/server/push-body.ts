@@ -1,10 +1,10 @@
+import { isDelimitedProtobuf, parseMediaType } from "../../exposition/media-type.ts";
 import type { MetricFamily } from "../../exposition/model.ts";
 import { ProtobufFormatError, parseDelimited } from "../../exposition/protobuf-decoder.ts";
 import { parseText, TextFormatError } from "../../exposition/text-parser.ts";
 import type { HttpExchange } from "../../http/server-exchange.ts";
 import { BodyTooLargeError } from "./body-too-large-error.ts";
 import { ContentEncodingError, decodeContent } from "./content-encoding.ts";
-import { isDelimitedProtobuf, parseMediaType } from "./media-type.ts";
 import { type BodyMemory, WholeBody } from "./whole-body.ts";
 
 export interface BodyLimits {

@@ -1,4 +1,4 @@
-import type { NameEscaping } from "../../exposition/text-labels.ts";
+import type { NameEscaping } from "./text-labels.ts";
 
 /** A media type with its parameters (RFC 9110 §8.3.1). Names are in lower case. */
 export interface MediaType {
