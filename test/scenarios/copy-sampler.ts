@@ -11,8 +11,10 @@ const LOOK_DEADLINE_MS = 1_000;
 const KEPT_CHANGES = 200;
 
 interface Track {
-  /** On the monotonic clock; undefined while at most one copy is in sight. */
-  doubledSince: number | undefined;
+  /** When the last look began that found at most one copy in sight, on the monotonic clock. */
+  singleAt: number;
+  /** Whether the last look found more. */
+  isDoubled: boolean;
   last: string;
   readonly changes: { readonly at: number; readonly seen: string }[];
 }
@@ -24,6 +26,14 @@ export interface SamplerOptions {
   readonly members: () => readonly ScenarioMember[];
   /** Addresses that Prometheus scrapes: copies elsewhere are out of sight. */
   readonly scraped: () => Promise<ReadonlySet<string>>;
+}
+
+interface LongestDouble {
+  readonly milliseconds: number;
+  /** Empty: there was none. */
+  readonly key: string;
+  /** When two copies were last seen, on the monotonic clock. */
+  readonly endedAt: number;
 }
 
 /** What was seen of a group from then on. */
@@ -41,8 +51,7 @@ export class CopySampler implements AsyncDisposable {
   readonly #options: SamplerOptions;
   readonly #tracks = new Map<string, Track>();
   readonly #doubled = new Set<string>();
-  #longestMs = 0;
-  #longestKey = "";
+  #longest: LongestDouble = { milliseconds: 0, key: "", endedAt: 0 };
   #moves = 0;
   readonly #watch = new SetbackWatch();
   readonly #lastHolder = new Map<string, string>();
@@ -54,9 +63,9 @@ export class CopySampler implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** The longest time for which a group had two copies in sight, and which one. As exact as the looks are frequent. */
-  get longest(): { readonly milliseconds: number; readonly key: string } {
-    return { milliseconds: this.#longestMs, key: this.#longestKey };
+  /** The longest time for which a group had two copies in sight at most, and which one. It may be two looks and pauses too long. */
+  get longest(): LongestDouble {
+    return this.#longest;
   }
 
   /** Groups that had two copies in sight at some time. */
@@ -120,7 +129,7 @@ export class CopySampler implements AsyncDisposable {
   }
 
   #note(key: string, copies: readonly Copy[], scraped: ReadonlySet<string>, at: number): void {
-    const track = this.#tracks.get(key) ?? { doubledSince: undefined, last: "", changes: [] };
+    const track = this.#tracks.get(key) ?? { singleAt: at, isDoubled: false, last: "", changes: [] };
     this.#tracks.set(key, track);
     const seen = describeCopies(copies);
     if (seen !== track.last) {
@@ -130,15 +139,16 @@ export class CopySampler implements AsyncDisposable {
     }
     const inSight = copies.filter(({ address }) => scraped.has(address));
     this.#noteMove(key, copies);
-    if (inSight.length < 2) {
-      track.doubledSince = undefined;
-      return;
-    }
-    this.#doubled.add(key);
-    track.doubledSince ??= at;
-    if (at - track.doubledSince <= this.#longestMs) return;
-    this.#longestMs = at - track.doubledSince;
-    this.#longestKey = key;
+    const isDoubled = inSight.length > 1;
+    if (isDoubled) this.#doubled.add(key);
+    if (isDoubled || track.isDoubled) this.#noteDouble(key, track.singleAt, performance.now());
+    track.isDoubled = isDoubled;
+    if (!isDoubled) track.singleAt = at;
+  }
+
+  #noteDouble(key: string, since: number, until: number): void {
+    const milliseconds = until - since;
+    if (milliseconds > this.#longest.milliseconds) this.#longest = { milliseconds, key, endedAt: until };
   }
 
   #noteMove(key: string, copies: readonly Copy[]): void {

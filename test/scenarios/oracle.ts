@@ -3,10 +3,11 @@ import { type Copies, copiesAt, describeCopies } from "./copies.ts";
 import { type CopySampler, describeChange } from "./copy-sampler.ts";
 import { type Attempt, FAMILIES } from "./group-ledger.ts";
 import { FAULTS, type Fault, type Finding, judgeGroup } from "./judge.ts";
-import { type Kill, wasUnwritten } from "./kill.ts";
+import { type Kill, wasUnwritten, wasValueUnwritten } from "./kill.ts";
 import type { RealClients } from "./real-clients.ts";
 import type { ScenarioCluster } from "./scenario-cluster.ts";
 import type { ScenarioGroup } from "./scenario-group.ts";
+import type { Setback } from "./setback-watch.ts";
 
 /** What took part in a scenario. */
 export interface Scene {
@@ -48,6 +49,18 @@ export async function settle(scene: Scene): Promise<Verdict> {
     if (verdict.problems.length === 0 || verdict.settledAfterMs > SETTLE_DEADLINE_MS) return verdict;
     await Bun.sleep(200);
   }
+}
+
+/**
+ * Without those that a killed Pushgateway is to blame for, which comes back with what it had written, and without families that
+ * come back in groups to which clients POST: a router that did not see the other one replace or delete a family cannot tell
+ * that it is not just missing (docs/operations.md).
+ */
+export function blamedSetbacks({ sampler, cluster }: Scene): readonly Setback[] {
+  return sampler.setbacks.filter(({ fault, group, family, from }) => {
+    if (fault === "returned") return group.style === "put";
+    return !wasValueUnwritten(cluster.kills, group.key, family, from);
+  });
 }
 
 function judge(scene: Scene, copies: Copies, settledAfterMs: number): Verdict {

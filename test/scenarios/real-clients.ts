@@ -45,7 +45,12 @@ export class RealClients {
   /** How often a client ran, and which ones were told of a failure in the end. */
   get summary(): string {
     const failed = this.#failed.size === 0 ? "" : ` (told of a failure: ${[...this.#failed].join(", ")})`;
-    return `${this.#runs} runs of real clients${failed}`;
+    return `  ${this.#runs} runs of real clients${failed}`;
+  }
+
+  /** How often a client ran. */
+  get runs(): number {
+    return this.#runs;
   }
 
   /** Lets each client run once, one after the other, at the routers by turns. */

@@ -1,12 +1,14 @@
 import { rm } from "node:fs/promises";
 import { type Consul, startConsul } from "../support/consul.ts";
 import { freePort } from "../support/free-port.ts";
-import { type Prometheus, startPrometheus } from "../support/prometheus.ts";
+import type { Prometheus } from "../support/prometheus.ts";
 import { type RouterProcess, startRouterProcess } from "../support/router.ts";
 import { temporaryFolder } from "../support/server-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { type Kill, killMember } from "./kill.ts";
+import { type MemberStatus, membersOf, metricsOf, routerConfig, scrapedBy, type View } from "./router-view.ts";
 import { type MemberPlace, pushgatewayAt, type ScenarioMember } from "./scenario-member.ts";
+import { startScraping } from "./scraping.ts";
 
 export interface ClusterOptions {
   /** Members that the routers know from the start. */
@@ -15,19 +17,15 @@ export interface ClusterOptions {
   readonly spare?: number;
   /** Whether a Consul agent says who the members are; the configured servers alone when absent. */
   readonly consul?: boolean;
+  /** Sections of the routers' configuration, beside or instead of those for members and quick checks. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** A member, not yet started. A real Pushgateway when absent. */
   readonly memberAt?: (place: MemberPlace) => Promise<ScenarioMember>;
 }
 
-/** What a router is to be told about the members. */
-export interface View {
-  readonly servers: readonly ScenarioMember[];
-  readonly draining?: readonly ScenarioMember[];
-}
-
 interface Parts {
   readonly members: readonly ScenarioMember[];
-  readonly initial: number;
+  readonly config: Readonly<Record<string, unknown>>;
   readonly consul: Consul | undefined;
   readonly routers: readonly RouterProcess[];
   readonly prometheus: Prometheus;
@@ -36,22 +34,23 @@ interface Parts {
 
 const ROUTERS = 2;
 const STATE_DEADLINE_MS = 40_000;
-const API_DEADLINE_MS = 5_000;
 /** All that a router says about the last half minute, for the reports. */
 const KEPT_LOG_BYTES = 8 * 1024 * 1024;
 
 /** Pushgateways with persistence files, perhaps a Consul agent, two routers side by side and a Prometheus. */
 export class ScenarioCluster implements AsyncDisposable {
-  /** Spare ones included, in the order of their addresses. */
-  readonly members: readonly ScenarioMember[];
   readonly routers: readonly RouterProcess[];
   readonly prometheus: Prometheus;
   readonly kills: Kill[] = [];
+  readonly #config: Readonly<Record<string, unknown>>;
   readonly #consul: Consul | undefined;
   readonly #resources: AsyncDisposableStack;
 
+  #members: readonly ScenarioMember[];
+
   private constructor(parts: Parts) {
-    this.members = parts.members;
+    this.#members = parts.members;
+    this.#config = parts.config;
     this.routers = parts.routers;
     this.prometheus = parts.prometheus;
     this.#consul = parts.consul;
@@ -66,11 +65,11 @@ export class ScenarioCluster implements AsyncDisposable {
     const servers = members.slice(0, options.members);
     const routers: RouterProcess[] = [];
     for (let i = 0; i < ROUTERS; i++) {
-      const config = routerConfig({ servers }, consul);
+      const config = { ...routerConfig({ servers }, consul), ...options.config };
       routers.push(stack.use(await startRouterProcess({ config, logLevel: "debug", keptOutputBytes: KEPT_LOG_BYTES })));
     }
-    const prometheus = stack.use(await startScraping(routers));
-    const parts = { members, initial: options.members, consul, routers, prometheus };
+    const prometheus = stack.use(await startScraping(at(routers, 0)));
+    const parts = { members, config: options.config ?? {}, consul, routers, prometheus };
     const cluster = new ScenarioCluster({ ...parts, resources: stack.move() });
     try {
       for (const member of servers) await cluster.waitForState(member, "active");
@@ -79,6 +78,11 @@ export class ScenarioCluster implements AsyncDisposable {
       throw error;
     }
     return cluster;
+  }
+
+  /** Spare ones included and retired ones not, in the order of their addresses. */
+  get members(): readonly ScenarioMember[] {
+    return this.#members;
   }
 
   get consul(): Consul {
@@ -93,7 +97,7 @@ export class ScenarioCluster implements AsyncDisposable {
   /** Has these routers, or all, read a configuration with other members, and waits until they know them. */
   async reconfigure(view: View, routers: readonly RouterProcess[] = this.routers): Promise<void> {
     for (const router of routers) {
-      await router.configure(routerConfig(view, this.#consul));
+      await router.configure({ ...routerConfig(view, this.#consul), ...this.#config });
       router.reload();
     }
     const wanted = view.servers.map(({ address }) => address).sort();
@@ -135,6 +139,19 @@ export class ScenarioCluster implements AsyncDisposable {
     this.kills.push(await killMember(member));
   }
 
+  /** Stops a member for good, as an operator does whose routers do not know it any more. */
+  async retire(member: ScenarioMember): Promise<void> {
+    this.#members = this.#members.filter((other) => other !== member);
+    member.kill("SIGTERM");
+    await member.exited();
+  }
+
+  /** What a router says that these members hold. */
+  async holdings(members: readonly ScenarioMember[], router: RouterProcess): Promise<readonly MemberStatus[]> {
+    const addresses = new Set(members.map(({ address }) => address));
+    return (await membersOf(router)).filter(({ address }) => addresses.has(address));
+  }
+
   /** The ID under which the routers register a member with Consul. */
   serviceId({ address }: ScenarioMember): string {
     return address.replace(":", "_");
@@ -151,22 +168,14 @@ export class ScenarioCluster implements AsyncDisposable {
 
   /** Addresses that the first router would have Prometheus scrape. */
   async scraped(): Promise<ReadonlySet<string>> {
-    const groups = await get<readonly TargetGroup[]>(`${at(this.routers, 0).url}/sd/pushgateways`);
-    const up = groups.filter(({ labels: { __meta_dynamic_sharding_state: state } }) => state !== "down");
-    return new Set(up.flatMap(({ targets }) => targets));
+    return await scrapedBy(at(this.routers, 0));
   }
 
-  /** Sum over both routers of the samples of this name. */
+  /** Sums over both routers of the samples of each name. */
   async metrics(): Promise<ReadonlyMap<string, number>> {
     const sums = new Map<string, number>();
-    for (const router of this.routers) {
-      const response = await fetch(`${router.url}/metrics`, { signal: AbortSignal.timeout(API_DEADLINE_MS) });
-      for (const line of (await response.text()).split("\n")) {
-        const space = line.lastIndexOf(" ");
-        if (line === "" || line.startsWith("#")) continue;
-        const name = line.slice(0, space);
-        sums.set(name, (sums.get(name) ?? 0) + Number(line.slice(space)));
-      }
+    for (const samples of await Promise.all(this.routers.map(metricsOf))) {
+      for (const [name, value] of samples) sums.set(name, (sums.get(name) ?? 0) + value);
     }
     return sums;
   }
@@ -187,62 +196,6 @@ async function startMembers(options: ClusterOptions, stack: AsyncDisposableStack
   for (const member of members) stack.use(member);
   await Promise.all(members.map((member) => member.start()));
   return members;
-}
-
-function routerConfig({ servers, draining = [] }: View, consul: Consul | undefined): Readonly<Record<string, unknown>> {
-  return {
-    ...(consul && { consul_server: { addr: consul.address } }),
-    pushgateway: {
-      servers: servers.map(({ address }) => address),
-      draining: draining.map(({ address }) => address),
-    },
-    health_check: { interval: "1s", timeout: "1s" },
-  };
-}
-
-/** Once by http_sd as docs/operations.md has it, and once by /federate; the label `by` keeps them apart. */
-async function startScraping(routers: readonly RouterProcess[]): Promise<Prometheus> {
-  const { url, address } = at(routers, 0);
-  const by = (job: string) => [{ target_label: "by", replacement: job }];
-  return await startPrometheus({
-    scrapeConfigs: [
-      {
-        job_name: "http_sd",
-        honor_labels: true,
-        http_sd_configs: [{ url: `${url}/sd/pushgateways`, refresh_interval: "1s" }],
-        relabel_configs: [{ source_labels: ["__meta_dynamic_sharding_state"], regex: "down", action: "drop" }],
-        metric_relabel_configs: by("http_sd"),
-      },
-      {
-        job_name: "federate",
-        honor_labels: true,
-        metrics_path: "/federate",
-        static_configs: [{ targets: [address] }],
-        metric_relabel_configs: by("federate"),
-      },
-    ],
-  });
-}
-
-interface TargetGroup {
-  readonly targets: readonly string[];
-  readonly labels: { readonly __meta_dynamic_sharding_state: string };
-}
-
-interface MemberStatus {
-  readonly address: string;
-  readonly state: string;
-  readonly reason: string;
-}
-
-async function membersOf({ url }: RouterProcess): Promise<readonly MemberStatus[]> {
-  return (await get<{ data: { members: MemberStatus[] } }>(`${url}/api/v1/members`)).data.members;
-}
-
-async function get<T>(url: string): Promise<T> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(API_DEADLINE_MS) });
-  if (!response.ok) throw new Error(`Cannot get "${url}": ${response.status} ${await response.text()}`);
-  return (await response.json()) as T;
 }
 
 function at<T>(list: readonly T[], index: number): T {

@@ -3,14 +3,12 @@ import { join } from "node:path";
 import { describeWithParts } from "../support/parts.ts";
 import { ClientLoad } from "./client-load.ts";
 import { CopySampler, describeChange } from "./copy-sampler.ts";
-import { FAULTS } from "./judge.ts";
-import { wasValueUnwritten } from "./kill.ts";
-import { type Scene, settle, type Verdict } from "./oracle.ts";
+import { blamedSetbacks, type Scene, settle, type Verdict } from "./oracle.ts";
 import { RealClients } from "./real-clients.ts";
-import { findSawTeeth, SELECTOR, type StoredSeries } from "./saw-tooth.ts";
+import { collectFigures, countFailures, type ScrapedSeries, tellFigures } from "./run-figures.ts";
+import { findSawTeeth, SELECTOR } from "./saw-tooth.ts";
 import { type ClusterOptions, ScenarioCluster } from "./scenario-cluster.ts";
 import { scenarioGroups } from "./scenario-group.ts";
-import type { Setback } from "./setback-watch.ts";
 
 export interface Scenario extends ClusterOptions {
   readonly title: string;
@@ -41,15 +39,15 @@ export async function describeScenario(scenario: Scenario): Promise<void> {
     const runs = Array.from({ length: RUNS }, (_, index) => ({ run: index + 1 }));
     test.each(runs)(
       "ends with exactly what the clients were told, once (run $run)",
-      async () => {
-        await runScenario(scenario);
+      async ({ run }) => {
+        await runScenario(scenario, run);
       },
       TEST_TIMEOUT_MS,
     );
   });
 }
 
-async function runScenario(scenario: Scenario): Promise<void> {
+async function runScenario(scenario: Scenario, run: number): Promise<void> {
   await using cluster = await ScenarioCluster.start(scenario);
   const urls = cluster.routers.map(({ url }) => url);
   const realClients = await RealClients.prepare(urls);
@@ -77,22 +75,47 @@ async function runScenario(scenario: Scenario): Promise<void> {
   await load.stop();
   const verdict = await settle(scene);
   await sampler.stop();
-  const stored = await storedSeries(scene);
-  process.stderr.write(`FIGURES ${scenario.title}: ${(await figures(scene, verdict, stored)).join(", ")}\n`);
-  process.stderr.write(stored.map((job) => describeSawTeeth(scene, job)).join(""));
-  await keepLogs(scene, scenario.title);
-  expect(verdict.problems.slice(0, SHOWN_PROBLEMS).join("\n")).toBe("");
-  expect(describeSetbacks(scene)).toBe("");
-  for (const { samples } of stored) expect(samples).toBeGreaterThan(load.groups.length);
-  const federated = stored.find(({ by }) => by === "federate")?.backward.map(({ text }) => text);
-  if (!scenario.viewsDiffer) expect(federated).toEqual([]);
+  const scraped = await scrapedSeries(scene);
+  await keepLogs(scene, scenario.title, run);
+  await report(scenario, scene, verdict, scraped);
 }
 
-/** Set SCENARIO_LOGS to a folder to have there what the routers logged in the last run of each scenario. */
-async function keepLogs({ cluster }: Scene, title: string): Promise<void> {
+/** Tells what happened, and fails where it should not have. */
+async function report(
+  scenario: Scenario,
+  scene: Scene,
+  verdict: Verdict,
+  scraped: readonly ScrapedSeries[],
+): Promise<void> {
+  const { title, viewsDiffer } = scenario;
+  const problems = verdict.problems.slice(0, SHOWN_PROBLEMS).join("\n");
+  const setbacks = describeSetbacks(scene);
+  const federated = scraped.find(({ by }) => by === "federate")?.backward.map(({ text }) => text) ?? [];
+  const unscraped = scraped.filter(({ samples }) => samples <= scene.load.groups.length).map(({ by }) => by);
+  const isFederateClean = viewsDiffer || federated.length === 0;
+  const passed = problems === "" && setbacks === "" && unscraped.length === 0 && isFederateClean;
+  const figures = await collectFigures(scene, verdict, scraped);
+  await tellFigures({ title, passed, figures, failures: countFailures(scene) });
+  process.stderr.write(`${scene.realClients.summary}\n${describeLongest(scene)}\n`);
+  process.stderr.write(scraped.map((job) => describeSawTeeth(scene, job)).join(""));
+  expect(problems).toBe("");
+  expect(setbacks).toBe("");
+  expect(unscraped).toEqual([]);
+  if (!viewsDiffer) expect(federated).toEqual([]);
+}
+
+function describeLongest({ sampler, startedAt }: Scene): string {
+  const { key, endedAt } = sampler.longest;
+  if (key === "") return "  no group was doubled in sight";
+  const changes = changesAround(sampler, { key, atSeconds: (endedAt - startedAt) / 1_000 }, startedAt);
+  return [`  doubled for longest: ${key}`, ...changes].join("\n");
+}
+
+/** Set SCENARIO_LOGS to a folder to have there what the routers logged in each run. */
+async function keepLogs({ cluster }: Scene, title: string, run: number): Promise<void> {
   if (SCENARIO_LOGS === undefined) return;
   for (const [index, router] of cluster.routers.entries()) {
-    await Bun.write(join(SCENARIO_LOGS, `${title.replaceAll(" ", "-")}-router-${index}.log`), router.output());
+    await Bun.write(join(SCENARIO_LOGS, `${title.replaceAll(" ", "-")}-${run}-router-${index}.log`), router.output());
   }
 }
 
@@ -112,18 +135,6 @@ function describeSetbacks(scene: Scene): string {
   return texts.join("\n");
 }
 
-/**
- * Without those that a killed Pushgateway is to blame for, which comes back with what it had written, and without families that
- * come back in groups to which clients POST: a router that did not see the other one replace or delete a family cannot tell
- * that it is not just missing (docs/operations.md).
- */
-function blamedSetbacks({ sampler, cluster }: Scene): readonly Setback[] {
-  return sampler.setbacks.filter(({ fault, group, family, from }) => {
-    if (fault === "returned") return group.style === "put";
-    return !wasValueUnwritten(cluster.kills, group.key, family, from);
-  });
-}
-
 function changesAround(
   sampler: CopySampler,
   { key, atSeconds }: { readonly key: string; readonly atSeconds: number },
@@ -134,64 +145,18 @@ function changesAround(
 }
 
 /** What was where around the first few samples that went backward. */
-function describeSawTeeth(
-  { sampler, startedAt }: Scene,
-  { by, backward }: StoredSeries & { readonly by: string },
-): string {
+function describeSawTeeth({ sampler, startedAt }: Scene, { by, backward }: ScrapedSeries): string {
   const texts = backward
     .slice(0, SHOWN_PROBLEMS)
     .map((found) => [`  ${by}: ${found.text}`, ...changesAround(sampler, found, startedAt), ""].join("\n"));
   return texts.join("");
 }
 
-async function storedSeries(scene: Scene): Promise<readonly (StoredSeries & { readonly by: string })[]> {
+async function scrapedSeries(scene: Scene): Promise<readonly ScrapedSeries[]> {
   const seconds = Math.ceil(Date.now() / 1_000 - scene.startedAtUnix) + 5;
   const series = await scene.cluster.prometheus.samples(SELECTOR, seconds);
   return ["http_sd", "federate"].map((by) => {
     const own = series.filter(({ labels: { by: job } }) => job === by);
     return { by, ...findSawTeeth(own, scene.startedAtUnix) };
   });
-}
-
-/** How many of them are in groups of each style. */
-function stylesOf(load: ClientLoad, backward: StoredSeries["backward"]): string {
-  if (backward.length === 0) return "";
-  const styles = new Map(load.groups.map(({ key, style }) => [key, style]));
-  const counts = Object.entries(Object.groupBy(backward, ({ key }) => styles.get(key) ?? "none"));
-  return ` (${counts.map(([style, found]) => `${found?.length} ${style}`).join(", ")})`;
-}
-
-async function figures(
-  scene: Scene,
-  { counts, ownLosses, settledAfterMs }: Verdict,
-  stored: readonly (StoredSeries & { readonly by: string })[],
-): Promise<readonly string[]> {
-  const { cluster, load, sampler, realClients, startedAt } = scene;
-  const attempts = load.groups.flatMap((group) => group.attempts);
-  const unknown = attempts.filter(({ failure }) => failure !== undefined);
-  const { milliseconds, key } = sampler.longest;
-  const failures = Object.entries(
-    Object.groupBy(unknown, ({ failure }) => failure?.replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "…") ?? ""),
-  );
-  return [
-    `${((performance.now() - startedAt) / 1_000).toFixed(0)} s`,
-    `${attempts.length} requests`,
-    `${unknown.length} not acknowledged`,
-    ...failures.map(([text, list]) => `  ${list?.length} × ${text}`),
-    realClients.summary,
-    ...FAULTS.map((fault) => `${counts[fault]} ${fault}`),
-    `${ownLosses} lost by killed Pushgateways`,
-    `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`,
-    `${blamedSetbacks(scene).length} setbacks on the way`,
-    `${sampler.setbacks.filter(({ fault }) => fault === "returned").length} families back for a while`,
-    `${sampler.moves} moves seen`,
-    `${sampler.doubledOnce} groups doubled in sight, the longest for ${milliseconds.toFixed(0)} ms (${key}; ${sampler.looks} looks)`,
-    ...stored.map(
-      ({ by, series, samples, backward }) =>
-        `${by}: ${backward.length} backward${stylesOf(load, backward)} among ${samples} samples of ${series} series`,
-    ),
-    ...[...(await cluster.metrics())]
-      .filter(([name, value]) => /placement|cop(y|ies)|tombstone|doubt|failovers/.test(name) && value !== 0)
-      .map(([name, value]) => `${name.replace("dynamic_sharding_", "")} ${value}`),
-  ];
 }

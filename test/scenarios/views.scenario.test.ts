@@ -1,6 +1,6 @@
 import { describeScenario } from "./scenario.ts";
 
-const DIFFERENT_MS = 25_000;
+const DIFFERENT_MS = 60_000;
 
 await describeScenario({
   title: "two routers know different members for a while",
