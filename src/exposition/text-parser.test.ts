@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import fc from "fast-check";
 import type { MetricFamily } from "./model.ts";
 import { parseText, TextFormatError } from "./text-parser.ts";
@@ -68,6 +68,21 @@ describe("parseText()", () => {
       native: undefined,
       isFloat: false,
     });
+  });
+
+  test.each(["1", "-9223372036854775808", "9223372036854775807"])(
+    "reads the timestamp %s behind many zeros",
+    (text) => {
+      const zeros = "0".repeat(1_000);
+      const long = text.startsWith("-") ? `-${zeros}${text.slice(1)}` : `+${zeros}${text}`;
+      expect(parse(`a 1 ${long}\n`)).toMatchObject([{ metrics: [{ timestampMs: Number(text) }] }]);
+    },
+  );
+
+  test("refuses a long timestamp without BigInt, which would take more than linear time", () => {
+    using convert = spyOn(globalThis, "BigInt");
+    expect(() => parse(`a 1 ${"1".repeat(1_000)}\n`)).toThrow("expected integer as timestamp");
+    expect(convert).not.toHaveBeenCalled();
   });
 
   test("keeps HELP and timestamps", () => {

@@ -37,7 +37,8 @@ const CLASSES = Uint8Array.from({ length: 256 }, (_, byte) => {
 const TYPES: ReadonlyMap<string, MetricType> = new Map(
   (["counter", "gauge", "summary", "untyped", "histogram", "gauge_histogram"] as const).map((type) => [type, type]),
 );
-const INTEGER = /^[+-]?\d+$/;
+/** Sign and digits of what may be an int64: BigInt takes seconds for a million digits. */
+const SHORT_INTEGER = /^([+-]?)0*(?!0\d)(\d{1,19})$/;
 const INT64_MAX = 2n ** 63n - 1n;
 
 /**
@@ -245,7 +246,8 @@ class TextParser {
     }
     this.#skipBlanks();
     const text = this.#readUntilBlank();
-    const timestamp = INTEGER.test(text) ? BigInt(text) : undefined;
+    const [, sign, digits] = SHORT_INTEGER.exec(text) ?? [];
+    const timestamp = digits === undefined ? undefined : BigInt(sign + digits);
     if (timestamp === undefined || timestamp > INT64_MAX || timestamp < -INT64_MAX - 1n) {
       return this.#fail(`expected integer as timestamp, got ${goQuote(text)}`);
     }
