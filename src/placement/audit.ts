@@ -22,8 +22,8 @@ export interface AuditResult {
   readonly groups: ReadonlyMap<string, number>;
   /** Groups of which several copies may be visible. */
   readonly suspects: ReadonlySet<GroupId>;
-  /** Copies whose time to live is over. */
-  readonly expired: readonly { readonly id: GroupId; readonly address: string }[];
+  /** Members that hold groups whose time to live is over. */
+  readonly expiring: ReadonlySet<string>;
 }
 
 /** So long is remembered what members hold that are members no more: one that is replaced comes back under its name. */
@@ -55,7 +55,7 @@ class AuditPass {
   readonly #set: MemberSet;
   readonly #startedAt: number;
   readonly #groups = new Map<string, number>();
-  readonly #expired: { id: GroupId; address: string }[] = [];
+  readonly #expiring = new Set<string>();
   /** Hashes of the groups that are where they belong. Two that share one cost a second look and nothing else. */
   readonly #atHome = new Set<number>();
 
@@ -72,7 +72,9 @@ class AuditPass {
     const { id, key } = group;
     if (this.#set.ownerOf(key.canonicalPath)?.address === address) this.#atHome.add(murmur3(id));
     else this.#directory.seen(id, address, this.#startedAt);
-    if (this.#ttl.length > 0 && this.#isExpired(address, group)) this.#expired.push({ id, address });
+    if (this.#ttl.length > 0 && !this.#expiring.has(address) && this.#isExpired(address, group)) {
+      this.#expiring.add(address);
+    }
   }
 
   /** `listed`: the members whose groups have all been visited. */
@@ -85,13 +87,11 @@ class AuditPass {
       if (this.#isSuspect(id)) suspects.add(id);
     }
     const groups = new Map([...this.#groups].filter(([address]) => isListed.has(address)));
-    return { startedAt: this.#startedAt, groups, suspects, expired: this.#expired };
+    return { startedAt: this.#startedAt, groups, suspects, expiring: this.#expiring };
   }
 
-  /** A refused push counts as a sign of life, too: somebody still cares for the group. */
   #isExpired(address: string, group: ListedGroup): boolean {
-    const last = this.#lister.localTime(address, Math.max(group.pushTime, group.pushFailureTime));
-    return isExpired(this.#ttl, group.key, last, this.#startedAt);
+    return isExpired(this.#ttl, group.key, this.#lister.lastPushOf(address, group), this.#startedAt);
   }
 
   #forgetAbsent(id: GroupId, isListed: ReadonlySet<string>): void {

@@ -1,20 +1,11 @@
 import type { GroupId } from "../sharding/group-id.ts";
 import { type AuditContext, type AuditResult, audit } from "./audit.ts";
-import type { CleanUp } from "./clean-up.ts";
-import type { KeyGates } from "./key-gates.ts";
-import type { Pace } from "./pace.ts";
+import { type ExpiryContext, expire } from "./expiry.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
-import type { PushJournal } from "./push-journal.ts";
-import type { Resolution } from "./resolution.ts";
 import type { ViewHistory } from "./view-history.ts";
 
-export interface AuditorContext extends AuditContext, Pick<PlacementSurroundings, "isInFlight" | "log"> {
+export interface AuditorContext extends AuditContext, ExpiryContext, Pick<PlacementSurroundings, "log"> {
   readonly history: ViewHistory;
-  readonly resolution: Resolution;
-  readonly cleanUp: CleanUp;
-  readonly gates: KeyGates;
-  readonly pace: Pace;
-  readonly journal: PushJournal;
 }
 
 /** How often the auditor looks whether anything is due. */
@@ -31,6 +22,10 @@ const MAX_FOLLOW_UPS = 20;
 /** More are left to the audits, too. */
 const MAX_QUEUED = 100_000;
 const JITTER = 0.1;
+/** From one look to the next: how many times what the listings for it took, and within which bounds. */
+const PAUSE_FACTOR = 3;
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 60_000;
 
 /**
  * Sees to it in the background that each group has one copy: audits all members at the start, after changes and at intervals,
@@ -43,6 +38,9 @@ export class Auditor {
   #ticker: Timer | undefined;
   #working: Promise<void> | undefined;
   #nextAuditAt = Number.POSITIVE_INFINITY;
+  /** Members that hold groups whose time to live is over. */
+  readonly #expiring = new Set<string>();
+  #nextExpiryAt = 0;
   #lastAudit: AuditResult | undefined;
 
   constructor(context: AuditorContext) {
@@ -84,12 +82,16 @@ export class Auditor {
   #tick(): void {
     if (this.#working !== undefined) return;
     const now = Date.now();
-    const work = now >= this.#nextAuditAt ? this.#audit() : this.#lookAgain(now);
-    this.#working = work
+    this.#working = this.#dueWork(now)
       ?.catch((error: unknown) => this.#context.log.debug("Cannot look after groups, will try again", { err: error }))
       .finally(() => {
         this.#working = undefined;
       });
+  }
+
+  #dueWork(now: number): Promise<void> | undefined {
+    if (now >= this.#nextAuditAt) return this.#audit();
+    return this.#lookAgain(now) ?? this.#expireNext(now);
   }
 
   async #audit(): Promise<void> {
@@ -97,12 +99,9 @@ export class Auditor {
     if (set === undefined) return;
     const startedAt = Date.now();
     this.#nextAuditAt = startedAt + this.#interval(0);
-    const result = await this.#context.journal.during(async () => {
-      const found = await audit(this.#context, set, this.#abort.signal);
-      await this.#expire(found);
-      return found;
-    });
+    const result = await audit(this.#context, set, this.#abort.signal);
     this.#lastAudit = result;
+    for (const address of result.expiring) this.#expiring.add(address);
     this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + this.#interval(Date.now() - startedAt));
     // In good time for the next question about push times: /federate cannot wait for it.
     await this.#context.lister.measureClocks([...result.groups.keys()], this.#abort.signal);
@@ -133,17 +132,26 @@ export class Auditor {
     }
   }
 
-  async #expire({ expired }: AuditResult): Promise<void> {
-    const { pace, gates, cleanUp, journal, isInFlight } = this.#context;
-    await pace.each(
-      expired,
-      ({ address }) => address,
-      this.#abort.signal,
-      async ({ id, address }) => {
-        await gates.close(id, async () => {
-          if (!isInFlight(id) && !journal.has(id)) await cleanUp.remove(id, address, "expired");
-        });
-      },
-    );
+  /** Members take turns, one look each. */
+  #expireNext(now: number): Promise<void> | undefined {
+    const [address] = this.#expiring;
+    if (address === undefined || now < this.#nextExpiryAt) return undefined;
+    this.#expiring.delete(address);
+    return this.#expire(address);
   }
+
+  async #expire(address: string): Promise<void> {
+    const { lister } = this.#context;
+    const spentMs = lister.spentMs;
+    try {
+      if (await expire(this.#context, address, this.#abort.signal)) this.#expiring.add(address);
+    } finally {
+      this.#nextExpiryAt = Date.now() + pauseAfter(lister.spentMs - spentMs);
+    }
+  }
+}
+
+/** Before another look, so that members, and this router, have most of their time for pushes. */
+function pauseAfter(spentMs: number): number {
+  return Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, PAUSE_FACTOR * spentMs));
 }

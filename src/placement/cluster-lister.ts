@@ -44,28 +44,37 @@ const CLOCK_GOAL_S = 0.1;
 /** Looks at which groups members hold. */
 export class ClusterLister {
   readonly #context: ClusterListerContext;
+  #spentMs = 0;
 
   constructor(context: ClusterListerContext) {
     this.#context = context;
   }
 
+  /** The sum of what all listings so far took, each of one member. */
+  get spentMs(): number {
+    return this.#spentMs;
+  }
+
   /** Calls `visit` for each group of a member. Rejects when the listing is not whole. */
   async list(address: string, visit: (group: ListedGroup) => void, signal: AbortSignal): Promise<void> {
-    const { clock } = await listGroups(
-      address,
-      {
-        timeoutMs: LISTING_TIMEOUT_MS,
-        idleTimeoutMs: LISTING_IDLE_TIMEOUT_MS,
-        signal,
-      },
-      visit,
-    );
-    if (clock !== undefined) this.#context.clocks.add(address, clock);
+    const startedAt = performance.now();
+    const options = { timeoutMs: LISTING_TIMEOUT_MS, idleTimeoutMs: LISTING_IDLE_TIMEOUT_MS, signal };
+    try {
+      const { clock } = await listGroups(address, options, visit);
+      if (clock !== undefined) this.#context.clocks.add(address, clock);
+    } finally {
+      this.#spentMs += performance.now() - startedAt;
+    }
   }
 
   /** A time that the member put down, by this router's clock. */
   localTime(address: string, memberSeconds: number): LocalTime {
     return this.#context.clocks.localTime(address, memberSeconds, Date.now());
+  }
+
+  /** When somebody last pushed to the copy, accepted or refused: that is a sign that the group is still cared for. */
+  lastPushOf(address: string, { pushTime, pushFailureTime }: ListedGroup): LocalTime {
+    return this.localTime(address, Math.max(pushTime, pushFailureTime));
   }
 
   copyOf(address: string, group: ListedGroup): FoundCopy {

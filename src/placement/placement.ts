@@ -75,7 +75,7 @@ export class Placement {
     };
     this.#cleanUp = new CleanUp(parts);
     this.#resolution = new Resolution({ ...parts, cleanUp: this.#cleanUp });
-    this.#auditor = new Auditor({ ...parts, cleanUp: this.#cleanUp, resolution: this.#resolution });
+    this.#auditor = new Auditor({ ...parts, resolution: this.#resolution });
     this.#pushCleanUp = new PushCleanUp({
       ...parts,
       cleanUp: this.#cleanUp,

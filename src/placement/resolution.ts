@@ -28,7 +28,7 @@ export interface Removal {
   readonly pushTime: number;
   /** The member that gets what it lacks before; undefined: it lacks nothing. */
   readonly carryTo: string | undefined;
-  readonly reason: "stale" | "deleted";
+  readonly reason: "stale" | "deleted" | "expired";
 }
 
 /** What became of removals. The others were left: their copies are still needed. */

@@ -1,0 +1,48 @@
+import type { ClusterLister } from "./cluster-lister.ts";
+import { isExpired } from "./group-expiry.ts";
+import type { PlacementOptions } from "./placement-surroundings.ts";
+import type { PushJournal } from "./push-journal.ts";
+import type { Removal, Resolution } from "./resolution.ts";
+
+export interface ExpiryContext {
+  readonly options: () => PlacementOptions;
+  readonly lister: ClusterLister;
+  readonly resolution: Resolution;
+  readonly journal: PushJournal;
+}
+
+/**
+ * Looks which groups of a member have outlived their time, and deletes as many as can be deleted right behind the look: a job that
+ * runs once a week may push again at any moment, by ways that this router does not see. Returns whether others are left,
+ * which takes another look. Rejects when the member cannot be listed.
+ */
+export async function expire(context: ExpiryContext, address: string, signal: AbortSignal): Promise<boolean> {
+  return await context.journal.during(() => expireOnce(context, address, signal));
+}
+
+async function expireOnce(
+  { options, lister, resolution }: ExpiryContext,
+  address: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { ttl, cleanUpRate } = options();
+  const removals: Removal[] = [];
+  let isAnyLeft = false;
+  await lister.measureClocks([address], signal);
+  const lookedAt = Date.now();
+  const visit = (removal: Removal) => {
+    if (removals.length < cleanUpRate) removals.push(removal);
+    else isAnyLeft = true;
+  };
+  await lister.list(
+    address,
+    (group) => {
+      const { id, pushTime } = group;
+      if (!isExpired(ttl, group.key, lister.lastPushOf(address, group), lookedAt)) return;
+      visit({ id, address, pushTime, carryTo: undefined, reason: "expired" });
+    },
+    signal,
+  );
+  const { late } = await resolution.removeAll(removals, lookedAt, signal);
+  return isAnyLeft || late.size > 0;
+}

@@ -1,0 +1,50 @@
+/** What to leave out of a member that is watched. */
+export interface WatchedMemberOptions {
+  /** Whether it deletes on condition, as stock Pushgateways do not; true when absent. */
+  readonly speaksGroupsApi?: boolean;
+}
+
+/** Stands between a router and a Pushgateway, counts what the router asks, and lets a test act right before it is answered. */
+export class WatchedMember implements AsyncDisposable {
+  /** Called with each request before it is handed on; the request waits for it. */
+  onRequest: (method: string, path: string) => Promise<void> = async () => {};
+  #looks = 0;
+  #deletions = 0;
+  readonly #server: Bun.Server<undefined>;
+
+  constructor(url: string, { speaksGroupsApi = true }: WatchedMemberOptions = {}) {
+    this.#server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request) => {
+        const { pathname, search } = new URL(request.url);
+        if (pathname === "/api/v1/metrics") this.#looks++;
+        if (request.method === "DELETE") this.#deletions++;
+        await this.onRequest(request.method, pathname);
+        if (!speaksGroupsApi && pathname.startsWith("/api/v1/dynamic-sharding"))
+          return new Response("", { status: 404 });
+        const { method, headers } = request;
+        return await fetch(`${url}${pathname}${search}`, { method, headers, body: await request.bytes() });
+      },
+    });
+  }
+
+  /** host:port */
+  get address(): string {
+    return `127.0.0.1:${this.#server.port}`;
+  }
+
+  /** How often it was asked for all of its groups. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /** How often it was asked to delete one. */
+  get deletions(): number {
+    return this.#deletions;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.stop(true);
+  }
+}
