@@ -101,6 +101,12 @@ export class HttpExchange {
     this.respond(status, [...headers, ...PLAIN_TEXT], text);
   }
 
+  /** Answers 500 with a line of text; cuts off a response that has begun, so that the client does not wait for the rest. */
+  fail(text: string): void {
+    if (this.#state === "responding") this.abort();
+    else this.respondText(500, text);
+  }
+
   /** Begins a response whose body follows by `write`, framed as `body` says. */
   begin(status: number, headers: HeaderList, body: ResponseBodyFraming): void {
     if (this.#state !== "open") return;

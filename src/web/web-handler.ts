@@ -73,7 +73,7 @@ async function run(
     await route(exchange, query);
   } catch (error) {
     parts.onError(error);
-    exchange.respondText(500, "Internal error, see the router's log\n");
+    exchange.fail("Internal error, see the router's log\n");
   }
   parts.metrics.requestDone(path, exchange.status);
 }

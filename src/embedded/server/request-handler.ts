@@ -136,7 +136,7 @@ class RequestHandler {
       await answer(exchange, query);
     } catch (error) {
       this.#parts.onError(error);
-      exchange.respondText(500, "Internal error, see the log\n");
+      exchange.fail("Internal error, see the log\n");
     }
     if (handler !== undefined) this.#parts.metrics.requestDone(handler, exchange.head.method, exchange.status);
   }
