@@ -7,7 +7,8 @@ import { PersistenceThread } from "./persistence-thread.ts";
 
 /** The longest that timers can wait; a little under 25 days. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
-const RETRY_MS = 5_000;
+const RETRY_MS = 1_000;
+const MAX_RETRY_MS = 30_000;
 
 export interface PersistenceOptions {
   readonly file: string;
@@ -18,7 +19,7 @@ export interface PersistenceOptions {
   readonly sync: "interval" | "push";
   /** From a change to the save of it and of all that came by then. */
   readonly intervalMs: number;
-  /** From a save that failed to the next try; 5 s when absent. */
+  /** From a save that failed to the next try, twice as long after each further failure, up to 30 s; 1 s when absent. */
   readonly retryMs?: number;
   readonly log: Logger;
 }
@@ -85,6 +86,7 @@ class FilePersistence implements Persistence {
   #lastSave = 0;
   #saves = 0;
   #failures = 0;
+  #failuresInARow = 0;
 
   constructor(options: PersistenceOptions) {
     this.#options = options;
@@ -187,6 +189,7 @@ class FilePersistence implements Persistence {
   #recordSave(): void {
     if (this.#problem !== undefined) this.#options.log.info("Groups can be saved again", { file: this.#options.file });
     this.#problem = undefined;
+    this.#failuresInARow = 0;
     this.#lastSave = Date.now() / 1_000;
     this.#saves++;
   }
@@ -199,7 +202,16 @@ class FilePersistence implements Persistence {
       log.error("Groups are not saved; trying again", { file, unsaved: this.#unsaved.size, err: error });
     }
     this.#problem = problem;
-    this.#timer ??= setTimeout(() => void this.durable().catch(ignore), this.#options.retryMs ?? RETRY_MS);
+    // What came during the save may have begun to wait for a whole interval.
+    this.#stopTimer();
+    this.#timer = setTimeout(() => void this.durable().catch(ignore), this.#retryMs());
+  }
+
+  /** Jittered, since Pushgateways that share a disk fail at the same moment. */
+  #retryMs(): number {
+    const { retryMs = RETRY_MS } = this.#options;
+    const delayMs = Math.min(retryMs * 2 ** this.#failuresInARow++, MAX_RETRY_MS);
+    return delayMs * (0.75 + Math.random() / 2);
   }
 
   #stopTimer(): void {

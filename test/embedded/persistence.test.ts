@@ -329,6 +329,24 @@ describe("a save that fails", () => {
     await waitFor("a save", async () => groups.persistence.stats.unsaved === 0);
   });
 
+  test("is tried again soon also when groups changed meanwhile that may wait for the interval", async () => {
+    const file = newFile();
+    await using groups = await SavedGroups.open(file, { sync: "interval", retryMs: 10 });
+    await rename(file, `${file}-away`);
+    groups.put("a", "x 1\n");
+    let isOver = false;
+    const failing = groups.persistence.durable().catch(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      groups.put("b", "x 1\n");
+      await new Promise(setImmediate);
+    }
+    await failing;
+    await rename(`${file}-away`, file);
+    await waitFor("a save", async () => groups.persistence.stats.unsaved === 0);
+  });
+
   test("fails the close", async () => {
     const file = newFile();
     const groups = await SavedGroups.open(file);
