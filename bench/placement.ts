@@ -1,15 +1,12 @@
 import { join } from "node:path";
-import { OutputBuffer } from "../src/http/output-buffer.ts";
-import { encodeGroupBody } from "../src/pushgateway/group-contents.ts";
-import { putGroup } from "../src/pushgateway/group-requests.ts";
-import { PushgatewayClient } from "../src/pushgateway/pushgateway-client.ts";
-import { groupingKeyOf } from "../src/sharding/grouping-key.ts";
-import { startPushgatewayProcess } from "../test/support/embedded-pushgateway.ts";
 import { startPushgateways } from "../test/support/pushgateway.ts";
 import { runCommand } from "../test/support/run-command.ts";
 import type { BenchContext } from "./bench-context.ts";
 import type { BenchRow } from "./bench-row.ts";
+import { DoubleMembers } from "./placement/double-members.ts";
+import { groupKey, type Push, PushLoad } from "./placement/push-load.ts";
 import type { ReadingCost } from "./placement/read-groups.ts";
+import { benchPlacementCost, memoryWithoutGroups } from "./placement-cost.ts";
 
 const MEMBERS = 10;
 const GROUPS = 100_000;
@@ -19,92 +16,58 @@ const LONGEST_TURN_MS = 10;
 const HIGHEST_GROWTH_MIB = 100;
 
 /**
- * What it takes to look at all groups of a cluster, and to read a hundred of them in full. Most of the time is the Pushgateways',
- * which put their answers together on the same machine; the processor time is ours alone.
+ * What it takes to look at all groups of a cluster, and to read a hundred of them in full; and what all of that costs a router
+ * and the pushes through it. Most of the time is the Pushgateways', which put their answers together on the same machine; the
+ * processor time is ours alone.
  */
 export async function benchPlacement(context: BenchContext): Promise<readonly BenchRow[]> {
+  return [...(await benchStock(context)), ...(await benchEmbedded(context))];
+}
+
+async function benchStock(context: BenchContext): Promise<readonly BenchRow[]> {
   // With the check, a push to a stock Pushgateway takes time in proportion to all that is stored.
   const flags = ["--push.disable-consistency-check", "--log.level=error"];
-  return [
-    ...(await benchMembers(context, "stock", () => startPushgateways(MEMBERS, { flags }))),
-    ...(await benchMembers(context, "embedded", startEmbedded)),
-  ];
-}
-
-interface Member {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
-async function startEmbedded(): Promise<readonly Member[]> {
-  const members: Member[] = [];
-  for (let i = 0; i < MEMBERS; i++) members.push(await startPushgatewayProcess(["--log.level=error"]));
-  return members;
-}
-
-async function benchMembers(
-  { signal, progress }: BenchContext,
-  kind: string,
-  start: () => Promise<readonly Member[]>,
-): Promise<readonly BenchRow[]> {
-  const members = await start();
+  const members = await startPushgateways(MEMBERS, { flags });
   try {
-    const addresses = members.map(({ url }) => new URL(url).host);
-    progress(`placement: pushing ${GROUPS} groups to ${kind} members`);
-    await fill(addresses, signal);
-    progress(`placement: listing and reading groups of ${kind} members`);
-    return [
-      ...rows(`placement: list ${GROUPS} groups, ${MEMBERS} ${kind} members`, await read("list", addresses)),
-      ...rows(`placement: read 100 groups, ${kind} member`, await read("read", addresses)),
-    ];
+    const addresses = members.map(({ address }) => address);
+    const groups = Array.from({ length: GROUPS }, (_, number) => number);
+    const pushes = groups.map((i) => ({ address: addresses[i % MEMBERS] as string, key: groupKey(i) }));
+    await fill(context, "stock", pushes);
+    return await benchReading(context, "stock", addresses);
   } finally {
     for (const member of members) await member.stop();
   }
 }
 
-async function fill(addresses: readonly string[], signal: AbortSignal): Promise<void> {
-  const output = new OutputBuffer();
-  const options = {
-    maxInFlight: FILL_CONCURRENCY,
-    maxQueued: FILL_CONCURRENCY,
-    stallTimeoutMs: 60_000,
-    probePath: "/-/healthy",
-    probeTimeoutMs: 10_000,
-    onUnreachable: () => {},
-  };
-  const clients = addresses.map((address) => new PushgatewayClient(address, options, output));
-  let next = 0;
-  const work = async () => {
-    for (let i = next++; i < GROUPS; i = next++) {
-      signal.throwIfAborted();
-      const labels = { instance: `host-${i % 977}.example.org:8080`, zone: `z${i % 7}` };
-      const key = groupingKeyOf(
-        `batch_${i}`,
-        Object.entries(labels).map(([name, value]) => ({ name, value })),
-      );
-      const client = clients[i % clients.length] as PushgatewayClient;
-      const result = await putGroup(client, key, BODY, "PUT", { utf8Names: false, timeoutMs: 60_000 });
-      if (!result.ok) throw new Error(`Cannot fill ${client.address}: ${result.detail}`);
-    }
-  };
-  await Promise.all(Array.from({ length: FILL_CONCURRENCY }, work));
-  for (const client of clients) client.retire();
+async function benchEmbedded(context: BenchContext): Promise<readonly BenchRow[]> {
+  await using members = await DoubleMembers.start(MEMBERS);
+  const emptyMib = await memoryWithoutGroups(members);
+  const groups = members.groups(GROUPS);
+  const pushes = groups.map(({ key, home }) => ({ address: members.addresses[home] as string, key }));
+  await fill(context, "embedded", pushes);
+  return [
+    ...(await benchReading(context, "embedded", members.addresses)),
+    ...(await benchPlacementCost(context, members, groups, emptyMib)),
+  ];
 }
 
-function metric(value: number, ...labels: string[]) {
-  return { labels, value, timestampMs: undefined, exemplar: undefined, createdAt: undefined };
+async function fill({ signal, progress }: BenchContext, kind: string, pushes: readonly Push[]): Promise<void> {
+  progress(`placement: pushing ${GROUPS} groups to ${kind} members`);
+  using load = new PushLoad(FILL_CONCURRENCY);
+  await load.pushAll(pushes, signal);
 }
 
-/** What a batch job pushes. */
-const BODY = encodeGroupBody([
-  { name: "batch_job_last_success_seconds", help: "When it last succeeded.", type: "gauge", metrics: [metric(1.75e9)] },
-  {
-    name: "batch_job_records_total",
-    help: "Records handled.",
-    type: "counter",
-    metrics: [metric(12_345, "kind", "read"), metric(777, "kind", "written")],
-  },
-]);
+async function benchReading(
+  { progress }: BenchContext,
+  kind: string,
+  addresses: readonly string[],
+): Promise<readonly BenchRow[]> {
+  progress(`placement: listing and reading groups of ${kind} members`);
+  return [
+    ...rows(`placement: list ${GROUPS} groups, ${MEMBERS} ${kind} members`, await read("list", addresses)),
+    ...rows(`placement: read 100 groups, ${kind} member`, await read("read", addresses)),
+  ];
+}
 
 async function read(task: "list" | "read", addresses: readonly string[]): Promise<ReadingCost> {
   const program = join(import.meta.dir, "placement", "read-groups.ts");
