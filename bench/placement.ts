@@ -3,10 +3,17 @@ import { startPushgateways } from "../test/support/pushgateway.ts";
 import { runCommand } from "../test/support/run-command.ts";
 import type { BenchContext } from "./bench-context.ts";
 import type { BenchRow } from "./bench-row.ts";
-import { DoubleMembers } from "./placement/double-members.ts";
+import { DoubleMembers, type PlacedGroup } from "./placement/double-members.ts";
 import { groupKey, type Push, PushLoad } from "./placement/push-load.ts";
 import type { ReadingCost } from "./placement/read-groups.ts";
-import { benchPlacementCost, memoryWithoutGroups } from "./placement-cost.ts";
+import {
+  benchChange,
+  benchDirectory,
+  costWithoutGroups,
+  type FirstAudit,
+  startAudited,
+} from "./placement/router-cost.ts";
+import { benchLatency } from "./placement/router-latency.ts";
 
 const MEMBERS = 10;
 const GROUPS = 100_000;
@@ -41,13 +48,29 @@ async function benchStock(context: BenchContext): Promise<readonly BenchRow[]> {
 
 async function benchEmbedded(context: BenchContext): Promise<readonly BenchRow[]> {
   await using members = await DoubleMembers.start(MEMBERS);
-  const emptyMib = await memoryWithoutGroups(members);
+  const empty = await costWithoutGroups(members);
   const groups = members.groups(GROUPS);
   const pushes = groups.map(({ key, home }) => ({ address: members.addresses[home] as string, key }));
   await fill(context, "embedded", pushes);
   return [
     ...(await benchReading(context, "embedded", members.addresses)),
-    ...(await benchPlacementCost(context, members, groups, emptyMib)),
+    ...(await benchRouter(context, members, groups, empty)),
+  ];
+}
+
+async function benchRouter(
+  context: BenchContext,
+  members: DoubleMembers,
+  groups: readonly PlacedGroup[],
+  empty: FirstAudit,
+): Promise<readonly BenchRow[]> {
+  const [home, tidy] = await startAudited(members.addresses);
+  await using _ = home;
+  const cluster = { context, members, groups, home };
+  return [
+    ...(await benchDirectory(cluster, empty, tidy)),
+    ...(await benchLatency(cluster)),
+    ...(await benchChange(cluster)),
   ];
 }
 

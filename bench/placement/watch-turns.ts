@@ -6,6 +6,7 @@
 import { writeFileSync } from "node:fs";
 import { CpuClock } from "../process-cost.ts";
 
+const { TURNS_FILE = "" } = process.env;
 const clock = new CpuClock();
 let longestNs = 0;
 let turnStart = clock.usedByThreadNs();
@@ -17,6 +18,6 @@ setInterval(() => {
 }, 1);
 
 process.on("SIGUSR2", () => {
-  writeFileSync(process.env["TURNS_FILE"] ?? "", `${longestNs / 1e6}\n`);
+  writeFileSync(TURNS_FILE, `${longestNs / 1e6}\n`);
   longestNs = 0;
 });
