@@ -90,6 +90,7 @@ class RouterApp implements Router {
       members: () => this.#membership.current,
       clients: this.#clients,
       isInFlight: (id) => this.#pushRoute.isInFlight(id),
+      slices: this.#slices,
       observer: this.#metrics,
       log,
     });
@@ -214,11 +215,8 @@ class RouterApp implements Router {
   /** Of the last audit, or of a listing that somebody asked for, where none has been yet. */
   #memberHoldings(): MemberHoldings {
     return {
-      groups: (address) => this.#placement.countsOf(address).groups ?? this.#listings.held(address),
-      misplaced: (address) => {
-        const { groups, misplaced } = this.#placement.countsOf(address);
-        return groups === undefined ? undefined : misplaced;
-      },
+      groups: (address) => this.#placement.groupsOn(address) ?? this.#listings.held(address),
+      misplaced: () => this.#placement.misplacedByMember(),
     };
   }
 

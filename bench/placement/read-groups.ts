@@ -2,8 +2,10 @@
  * `bun read-groups.ts list|read ADDRESS...`: lists the groups of all members, two at a time as audits do, or reads a hundred of the first member's in
  * full, and prints what that took as JSON. In a process of its own, so that its memory and its turns are those of the work.
  */
+
 import { readGroups } from "../../src/pushgateway/group-contents.ts";
 import { listGroups } from "../../src/pushgateway/group-listing.ts";
+import { WorkSlices } from "../../src/work-slices.ts";
 import { CpuClock, memoryOf } from "../process-cost.ts";
 
 /** What the work took. */
@@ -18,7 +20,7 @@ export interface ReadingCost {
   readonly longestTurnMs: number;
 }
 
-const OPTIONS = { timeoutMs: 120_000, idleTimeoutMs: 30_000 };
+const OPTIONS = { timeoutMs: 120_000, idleTimeoutMs: 30_000, slices: new WorkSlices() };
 const GROUPS_TO_READ = 100;
 const LISTINGS_AT_ONCE = 2;
 const MEMORY_INTERVAL_MS = 10;

@@ -11,7 +11,7 @@ const PUSH_RATE = 200;
 const SECONDS = 8;
 const BACK_TO_BACK = "100ms";
 /** The default of `groups.clean_up_rate`. */
-const CLEAN_UP_RATE = 100;
+const CLEAN_UP_RATE = 500;
 const STALE_MEMBERS = 2;
 const STALE_PER_MEMBER = 1_000;
 

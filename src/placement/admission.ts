@@ -2,17 +2,21 @@ import type { Logger } from "../log.ts";
 import type { MemberSet } from "../membership/member-set.ts";
 import { MemberRequestError } from "../pushgateway/member-request.ts";
 import type { GroupId } from "../sharding/group-id.ts";
+import type { WorkSlices } from "../work-slices.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
+import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import type { Directory } from "./directory.ts";
 import type { PushJournal } from "./push-journal.ts";
-import type { Removal, Resolution } from "./resolution.ts";
+import type { Resolution } from "./resolution.ts";
 
 export interface AdmissionContext {
   readonly members: () => MemberSet | undefined;
   readonly directory: Directory;
   readonly lister: ClusterLister;
   readonly resolution: Resolution;
+  readonly removal: CopyRemoval;
   readonly journal: PushJournal;
+  readonly slices: WorkSlices;
   /** When all groups were wiped while the member was out of reach, in milliseconds by this router's clock; undefined: never. */
   readonly wipedAt: (address: string) => number | undefined;
   readonly log: Logger;
@@ -27,7 +31,7 @@ const UNDECIDED_TIMEOUT_MS = 15_000;
 const IN_USE_S = 15;
 /**
  * Before another look. What a thawed member had in its sockets is applied within a second. After a clean-up, other routers may be
- * about to delete what they saw before it, for a second after their look (`Resolution.removeAll`); a push that came in between
+ * about to delete what they saw before it, for a second after their look (`CopyRemoval`); a push that came in between
  * would be lost to them.
  */
 const PAUSES_MS = { clean: 1_000, more: 0, cleaned: 3_000, undecided: 1_000, trouble: 1_000 };
@@ -42,7 +46,7 @@ const PAUSES_MS = { clean: 1_000, more: 0, cleaned: 3_000, undecided: 1_000, tro
 export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
   const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS);
   const deadline = AbortSignal.any([signal, timeout]);
-  const progress = new Progress(isAnyDoubtful(context.directory, address) ? 2 : 1);
+  const progress = new Progress((await isAnyDoubtful(context, address)) ? 2 : 1);
   while (!timeout.aborted) {
     const outcome = await look(context, address, deadline);
     signal.throwIfAborted();
@@ -96,25 +100,26 @@ type LookOutcome = "clean" | "more" | "cleaned" | "undecided";
 
 /** One look at the member and the others, and what follows from it. */
 async function cleanOnce(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome> {
-  const { lister, resolution, directory } = context;
+  const { lister, resolution, removal, directory } = context;
   const others = reachableBut(context.members(), address);
   await lister.measureClocks([address, ...others], signal);
   const startedAt = Date.now();
   const own = await listOwn(context, address, signal);
   if (own.size === 0) return "clean";
-  const { copies, unreadable } = await lister.find(others, (id) => own.has(id), signal);
-  const found = joinCopies(own, copies, unreadable);
+  const elsewhere = await lister.find(others, (id) => own.has(id), signal);
+  const copies = joinCopies(own, elsewhere.copies);
+  const found = { ...elsewhere, copies, listed: new Set([...elsewhere.listed, address]), startedAt };
   const wiped = wipedCopies(own, address, context.wipedAt(address));
-  const { removals, undecided } = resolution.examine(found, startedAt);
+  const { removals, undecided } = await resolution.examine(found);
   // Copies elsewhere that turn out to be older are left to an audit: their members take pushes at the moment.
   const here = removals.filter((removal) => removal.address === address);
-  const { done, failed, late } = await resolution.removeAll([...wiped, ...here], startedAt, signal);
+  const { done, failed, late } = await removal.removeAll([...wiped, ...here], found, signal);
   for (const { id, address: other } of removals) if (other !== address) directory.seen(id, other, startedAt);
   if (late.size > 0) return "more";
   if (done > 0 || failed.size > 0) return "cleaned";
   const isNewcomer = context.members()?.has(address) !== true;
   const waitedFor = [...undecided].filter((id) => !(isNewcomer && isInUse(own.get(id), startedAt)));
-  return waitedFor.length > 0 || unreadable.size > 0 ? "undecided" : "clean";
+  return waitedFor.length > 0 || elsewhere.listed.size < others.length ? "undecided" : "clean";
 }
 
 async function listOwn(
@@ -144,13 +149,8 @@ function isInUse(copy: FoundCopy | undefined, now: number): boolean {
   return copy !== undefined && now / 1000 - copy.pushedAt.seconds < IN_USE_S;
 }
 
-function joinCopies(
-  own: ReadonlyMap<GroupId, FoundCopy>,
-  others: ReadonlyMap<GroupId, readonly FoundCopy[]>,
-  unreadable: ReadonlySet<string>,
-): FoundCopies {
-  const copies = new Map([...own].map(([id, copy]) => [id, [copy, ...(others.get(id) ?? [])]]));
-  return { copies, unreadable };
+function joinCopies(own: ReadonlyMap<GroupId, FoundCopy>, others: FoundCopies["copies"]): FoundCopies["copies"] {
+  return new Map([...own].map(([id, copy]) => [id, [copy, ...(others.get(id) ?? [])]]));
 }
 
 function wipedCopies(
@@ -170,9 +170,10 @@ function reachableBut(set: MemberSet | undefined, address: string): readonly str
   );
 }
 
-function isAnyDoubtful(directory: Directory, address: string): boolean {
-  for (const [, { holders }] of directory.entries()) {
-    if (holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined)) return true;
-  }
-  return false;
+async function isAnyDoubtful({ directory, slices }: AdmissionContext, address: string): Promise<boolean> {
+  let isAny = false;
+  await slices.visit(directory.entries(), ([, { holders }]) => {
+    isAny ||= holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
+  });
+  return isAny;
 }

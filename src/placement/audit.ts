@@ -2,6 +2,7 @@ import type { MemberSet } from "../membership/member-set.ts";
 import type { ListedGroup } from "../pushgateway/group-json.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import { murmur3 } from "../sharding/murmur3.ts";
+import type { WorkSlices } from "../work-slices.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
 import { type ExpiryRule, isExpired } from "./group-expiry.ts";
@@ -10,6 +11,7 @@ import type { PlacementOptions, PlacementSurroundings } from "./placement-surrou
 export interface AuditContext extends Pick<PlacementSurroundings, "members" | "observer"> {
   readonly directory: Directory;
   readonly lister: ClusterLister;
+  readonly slices: WorkSlices;
   readonly options: () => PlacementOptions;
 }
 
@@ -42,7 +44,7 @@ export async function audit(context: AuditContext, set: MemberSet, signal: Abort
   const pass = new AuditPass(context, set, startedAt);
   const reachable = set.members.filter(({ state }) => state !== "down").map(({ address }) => address);
   const unreadable = await lister.listAll(reachable, (address, group) => pass.visit(address, group), signal);
-  const result = pass.finish(reachable.filter((address) => !unreadable.has(address)));
+  const result = await pass.finish(reachable.filter((address) => !unreadable.has(address)));
   const durationMs = Date.now() - startedAt;
   observer.audited(durationMs / 1000, unreadable.size);
   return { ...result, durationMs };
@@ -51,6 +53,7 @@ export async function audit(context: AuditContext, set: MemberSet, signal: Abort
 class AuditPass {
   readonly #directory: Directory;
   readonly #lister: ClusterLister;
+  readonly #slices: WorkSlices;
   readonly #ttl: readonly ExpiryRule[];
   readonly #set: MemberSet;
   readonly #startedAt: number;
@@ -59,9 +62,10 @@ class AuditPass {
   /** Hashes of the groups that are where they belong. Two that share one cost a second look and nothing else. */
   readonly #atHome = new Set<number>();
 
-  constructor({ directory, lister, options }: AuditContext, set: MemberSet, startedAt: number) {
+  constructor({ directory, lister, slices, options }: AuditContext, set: MemberSet, startedAt: number) {
     this.#directory = directory;
     this.#lister = lister;
+    this.#slices = slices;
     this.#ttl = options().ttl;
     this.#set = set;
     this.#startedAt = startedAt;
@@ -78,14 +82,15 @@ class AuditPass {
   }
 
   /** `listed`: the members whose groups have all been visited. */
-  finish(listed: readonly string[]): Omit<AuditResult, "durationMs"> {
+  async finish(listed: readonly string[]): Promise<Omit<AuditResult, "durationMs">> {
     for (const address of listed) if (!this.#groups.has(address)) this.#groups.set(address, 0);
     const isListed = new Set(listed);
     const suspects = new Set<GroupId>();
-    for (const [id] of this.#directory.entries()) {
-      this.#forgetAbsent(id, isListed);
-      if (this.#isSuspect(id)) suspects.add(id);
-    }
+    await this.#slices.visit(this.#directory.entries(), ([id]) => {
+      const isAtHome = this.#atHome.has(murmur3(id));
+      this.#forgetAbsent(id, isAtHome, isListed);
+      if (this.#isSuspect(id, isAtHome)) suspects.add(id);
+    });
     const groups = new Map([...this.#groups].filter(([address]) => isListed.has(address)));
     return { startedAt: this.#startedAt, groups, suspects, expiring: this.#expiring };
   }
@@ -94,8 +99,7 @@ class AuditPass {
     return isExpired(this.#ttl, group.key, this.#lister.lastPushOf(address, group), this.#startedAt);
   }
 
-  #forgetAbsent(id: GroupId, isListed: ReadonlySet<string>): void {
-    const isAtHome = this.#atHome.has(murmur3(id));
+  #forgetAbsent(id: GroupId, isAtHome: boolean, isListed: ReadonlySet<string>): void {
     for (const { address, since, doubtedAt } of this.#directory.get(id)?.holders ?? []) {
       if (doubtedAt !== undefined && this.#isSettled(address, doubtedAt)) this.#directory.undoubted(id, address);
       const wasListed = isListed.has(address) && since < this.#startedAt && doubtedAt === undefined;
@@ -111,11 +115,11 @@ class AuditPass {
     return isInService && this.#startedAt - Math.max(since, member.since) > DOUBT_MS;
   }
 
-  #isSuspect(id: GroupId): boolean {
+  #isSuspect(id: GroupId, isAtHome: boolean): boolean {
     const entry = this.#directory.get(id);
     if (entry === undefined) return false;
     const isDeleted = entry.truth !== undefined && entry.truth.address === undefined;
     const within = entry.holders.filter(({ address }) => this.#groups.has(address)).length;
-    return isDeleted ? within > 0 : within > 1 || (within > 0 && this.#atHome.has(murmur3(id)));
+    return isDeleted ? within > 0 : within > 1 || (within > 0 && isAtHome);
   }
 }

@@ -2,10 +2,12 @@ import type { GroupId } from "../sharding/group-id.ts";
 import { type AuditContext, type AuditResult, audit } from "./audit.ts";
 import { type ExpiryContext, expire } from "./expiry.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
+import type { Resolution } from "./resolution.ts";
 import type { ViewHistory } from "./view-history.ts";
 
 export interface AuditorContext extends AuditContext, ExpiryContext, Pick<PlacementSurroundings, "log"> {
   readonly history: ViewHistory;
+  readonly resolution: Resolution;
 }
 
 /** How often the auditor looks whether anything is due. */

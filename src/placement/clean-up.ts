@@ -93,14 +93,14 @@ export class CleanUp {
   async #delete(id: GroupId, address: string, seenPushTime: number | undefined): Promise<GroupRequestResult> {
     const client = this.#context.clients.get(address);
     const key = keyOfGroupId(id);
-    const isConditional = seenPushTime !== undefined && (await this.#knowsConditions(address));
+    const isConditional = seenPushTime !== undefined && (await this.knowsConditions(address));
     return isConditional
       ? await deleteGroupIfNotNewer(client, key, seenPushTime, this.#requestOptions())
       : await deleteGroup(client, key, this.#requestOptions());
   }
 
   /** Whether the member is a Pushgateway of ours, which deletes and stores on condition. */
-  async #knowsConditions(address: string): Promise<boolean> {
+  async knowsConditions(address: string): Promise<boolean> {
     const options = { timeoutMs: DETECTION_TIMEOUT_MS };
     return await this.#context.features.speaksGroupsApi(address, options).catch(() => false);
   }
@@ -176,7 +176,7 @@ export class CleanUp {
 
   /** Stores a whole group at a member that has none, with its push times where the member can. Whether it took it. */
   async store(id: GroupId, contents: GroupContents, to: string): Promise<boolean> {
-    if (!(await this.#knowsConditions(to))) return await this.put(id, contents.families, to, "PUT");
+    if (!(await this.knowsConditions(to))) return await this.put(id, contents.families, to, "PUT");
     const { clients, observer, log } = this.#context;
     const body = encodeGroupBody(contents.families);
     const client = clients.get(to);

@@ -2,6 +2,7 @@ import type { ListedGroup } from "../pushgateway/group-json.ts";
 import { listGroups } from "../pushgateway/group-listing.ts";
 import { requestMember } from "../pushgateway/member-request.ts";
 import type { GroupId } from "../sharding/group-id.ts";
+import type { WorkSlices } from "../work-slices.ts";
 import type { LocalTime, MemberClocks } from "./member-clocks.ts";
 
 /** A copy of a group as a member lists it. */
@@ -14,15 +15,19 @@ export interface FoundCopy {
   readonly isPieced: boolean;
 }
 
-/** What was found of some groups, and where nothing could be found out. */
+/** What a look at some groups found. */
 export interface FoundCopies {
   readonly copies: ReadonlyMap<GroupId, readonly FoundCopy[]>;
-  /** Members whose groups could not be listed. */
-  readonly unreadable: ReadonlySet<string>;
+  /** Members whose groups have all been looked at. What others hold is not known. */
+  readonly listed: ReadonlySet<string>;
+  /** When the look began and ended, in milliseconds by this router's clock. */
+  readonly startedAt: number;
+  readonly endedAt: number;
 }
 
 export interface ClusterListerContext {
   readonly clocks: MemberClocks;
+  readonly slices: WorkSlices;
   /** Told of a member whose groups could not be listed. */
   readonly onUnreadable: (address: string, error: Error) => void;
 }
@@ -58,9 +63,10 @@ export class ClusterLister {
   /** Calls `visit` for each group of a member. Rejects when the listing is not whole. */
   async list(address: string, visit: (group: ListedGroup) => void, signal: AbortSignal): Promise<void> {
     const startedAt = performance.now();
-    const options = { timeoutMs: LISTING_TIMEOUT_MS, idleTimeoutMs: LISTING_IDLE_TIMEOUT_MS, signal };
+    const { slices } = this.#context;
+    const timeouts = { timeoutMs: LISTING_TIMEOUT_MS, idleTimeoutMs: LISTING_IDLE_TIMEOUT_MS };
     try {
-      const { clock } = await listGroups(address, options, visit);
+      const { clock } = await listGroups(address, { ...timeouts, signal, slices }, visit);
       if (clock !== undefined) this.#context.clocks.add(address, clock);
     } finally {
       this.#spentMs += performance.now() - startedAt;
@@ -112,6 +118,7 @@ export class ClusterLister {
     wanted: (id: GroupId) => boolean,
     signal: AbortSignal,
   ): Promise<FoundCopies> {
+    const startedAt = Date.now();
     const copies = new Map<GroupId, FoundCopy[]>();
     const visit = (address: string, group: ListedGroup) => {
       if (!wanted(group.id)) return;
@@ -121,7 +128,8 @@ export class ClusterLister {
       else known.push(copy);
     };
     const unreadable = await this.listAll(addresses, visit, signal);
-    return { copies, unreadable };
+    const listed = new Set(addresses.filter((address) => !unreadable.has(address)));
+    return { copies, listed, startedAt, endedAt: Date.now() };
   }
 
   /** Reads the clocks of these members until they are known well enough, for a second or so. Never rejects but by the signal. */

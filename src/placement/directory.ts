@@ -32,7 +32,9 @@ export interface DirectoryEntry {
   readonly holders: readonly Holder[];
 }
 
-/** More are not remembered, so that they cannot take all memory: about 350 bytes each. Audits find what is forgotten so. */
+/** More members than these in the time of one router come from something going wrong; then sharing begins anew. */
+const MAX_SHARED = 4_096;
+/** More are not remembered, so that they cannot take all memory: about 200 to 500 bytes each. Audits find what is forgotten so. */
 const MAX_ENTRIES = 500_000;
 
 /**
@@ -41,6 +43,8 @@ const MAX_ENTRIES = 500_000;
  */
 export class Directory {
   readonly #entries = new Map<GroupId, DirectoryEntry>();
+  /** By member, the last entry that says nothing but that it was seen there. All groups of one audit share it: entries never change. */
+  readonly #seenBy = new Map<string, DirectoryEntry>();
   readonly #maxEntries: number;
   #overflowed = 0;
 
@@ -82,9 +86,14 @@ export class Directory {
   /** The member was seen to hold a copy. */
   seen(id: GroupId, address: string, now: number): void {
     const entry = this.#entries.get(id);
-    const known = entry?.holders.find((holder) => holder.address === address);
-    const holder = { address, doubtedAt: known?.doubtedAt, since: now };
-    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], holder));
+    const [known, ...others] = entry?.holders ?? [];
+    const isAllThere = others.length === 0 && (known === undefined || known.address === address);
+    if (entry?.truth === undefined && isAllThere && known?.doubtedAt === undefined) {
+      this.#putEntry(id, this.#onlySeen(address, now));
+      return;
+    }
+    const doubtedAt = entry?.holders.find((holder) => holder.address === address)?.doubtedAt;
+    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], { address, doubtedAt, since: now }));
   }
 
   /** A push to the member was given up after its bytes were sent. */
@@ -120,6 +129,7 @@ export class Directory {
 
   clear(): void {
     this.#entries.clear();
+    this.#seenBy.clear();
   }
 
   #settle(id: GroupId, truth: Truth, kept: readonly Holder[], others: Iterable<string>): void {
@@ -135,8 +145,22 @@ export class Directory {
   }
 
   #put(id: GroupId, truth: Truth | undefined, holders: readonly Holder[]): void {
+    this.#putEntry(id, { truth, holders });
+  }
+
+  #putEntry(id: GroupId, entry: DirectoryEntry): void {
     if (this.#entries.size >= this.#maxEntries && !this.#entries.has(id)) this.#overflowed++;
-    else this.#entries.set(id, { truth, holders });
+    else this.#entries.set(id, entry);
+  }
+
+  /** What is known of a group that was seen on this member and nowhere else. */
+  #onlySeen(address: string, since: number): DirectoryEntry {
+    const last = this.#seenBy.get(address);
+    if (last?.holders[0]?.since === since) return last;
+    const entry = { truth: undefined, holders: [{ address, doubtedAt: undefined, since }] };
+    if (this.#seenBy.size >= MAX_SHARED) this.#seenBy.clear();
+    this.#seenBy.set(address, entry);
+    return entry;
   }
 }
 

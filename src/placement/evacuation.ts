@@ -58,10 +58,10 @@ async function moveBatch(
   const wanted = new Set(ids);
   const owners = new Set(ids.flatMap((id) => ownerOf(members(), id) ?? []));
   owners.delete(address);
-  const { copies, unreadable } = await lister.find([...owners], (id) => wanted.has(id), signal);
+  const { copies, listed } = await lister.find([...owners], (id) => wanted.has(id), signal);
   const movable = ids.filter((id) => {
     const owner = ownerOf(members(), id);
-    return owner !== undefined && owners.has(owner) && !unreadable.has(owner) && !copies.has(id);
+    return owner !== undefined && owners.has(owner) && listed.has(owner) && !copies.has(id);
   });
   let moved = 0;
   await pace.each(

@@ -1,13 +1,13 @@
 import type { ClusterLister } from "./cluster-lister.ts";
+import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import { isExpired } from "./group-expiry.ts";
 import type { PlacementOptions } from "./placement-surroundings.ts";
 import type { PushJournal } from "./push-journal.ts";
-import type { Removal, Resolution } from "./resolution.ts";
 
 export interface ExpiryContext {
   readonly options: () => PlacementOptions;
   readonly lister: ClusterLister;
-  readonly resolution: Resolution;
+  readonly removal: CopyRemoval;
   readonly journal: PushJournal;
 }
 
@@ -21,7 +21,7 @@ export async function expire(context: ExpiryContext, address: string, signal: Ab
 }
 
 async function expireOnce(
-  { options, lister, resolution }: ExpiryContext,
+  { options, lister, removal: copyRemoval }: ExpiryContext,
   address: string,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -29,7 +29,7 @@ async function expireOnce(
   const removals: Removal[] = [];
   let isAnyLeft = false;
   await lister.measureClocks([address], signal);
-  const lookedAt = Date.now();
+  const startedAt = Date.now();
   const visit = (removal: Removal) => {
     if (removals.length < cleanUpRate) removals.push(removal);
     else isAnyLeft = true;
@@ -38,11 +38,11 @@ async function expireOnce(
     address,
     (group) => {
       const { id, pushTime } = group;
-      if (!isExpired(ttl, group.key, lister.lastPushOf(address, group), lookedAt)) return;
+      if (!isExpired(ttl, group.key, lister.lastPushOf(address, group), startedAt)) return;
       visit({ id, address, pushTime, carryTo: undefined, reason: "expired" });
     },
     signal,
   );
-  const { late } = await resolution.removeAll(removals, lookedAt, signal);
+  const { late } = await copyRemoval.removeAll(removals, { startedAt, endedAt: Date.now() }, signal);
   return isAnyLeft || late.size > 0;
 }

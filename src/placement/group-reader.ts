@@ -1,4 +1,4 @@
-import { type GroupContents, readGroups } from "../pushgateway/group-contents.ts";
+import type { GroupContents } from "../pushgateway/group-contents.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 
 export type ReadGroups = (address: string, ids: ReadonlySet<GroupId>) => Promise<ReadonlyMap<GroupId, GroupContents>>;
@@ -7,8 +7,6 @@ interface Waiting {
   readonly resolve: (contents: GroupContents | undefined) => void;
   readonly reject: (error: Error) => void;
 }
-
-const READ_TIMEOUT_MS = 10_000;
 
 /**
  * Reads what single groups hold. A stock Pushgateway can only be asked for all groups at once, so those that are wanted while
@@ -19,7 +17,7 @@ export class GroupReader {
   readonly #waiting = new Map<string, Map<GroupId, Waiting[]>>();
   readonly #reading = new Set<string>();
 
-  constructor(read: ReadGroups = (address, ids) => readGroups(address, ids, { timeoutMs: READ_TIMEOUT_MS })) {
+  constructor(read: ReadGroups) {
     this.#read = read;
   }
 

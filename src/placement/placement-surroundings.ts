@@ -2,6 +2,7 @@ import type { Logger } from "../log.ts";
 import type { MemberSet } from "../membership/member-set.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import type { GroupId } from "../sharding/group-id.ts";
+import type { WorkSlices } from "../work-slices.ts";
 import type { ExpiryRule } from "./group-expiry.ts";
 
 /** How placement goes about its work. */
@@ -40,6 +41,7 @@ export interface PlacementSurroundings {
   readonly clients: PushgatewayClients;
   /** Whether a push of this group is on its way. */
   readonly isInFlight: (id: GroupId) => boolean;
+  readonly slices: WorkSlices;
   readonly observer: PlacementObserver;
   readonly log: Logger;
 }

@@ -1,17 +1,20 @@
 import type { MemberSet } from "../membership/member-set.ts";
 import { FeatureDetection } from "../pushgateway/feature-detection.ts";
-import { type GroupId, groupIdOf, keyOfGroupId } from "../sharding/group-id.ts";
+import { readGroups } from "../pushgateway/group-contents.ts";
+import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { admit } from "./admission.ts";
 import { Auditor } from "./auditor.ts";
 import { CleanUp } from "./clean-up.ts";
 import { ClusterLister } from "./cluster-lister.ts";
 import { chooseCopy } from "./copy-choice.ts";
+import { CopyRemoval } from "./copy-removal.ts";
 import { Directory } from "./directory.ts";
 import { type EvacuationResult, evacuate } from "./evacuation.ts";
 import { GroupReader } from "./group-reader.ts";
 import { KeyGates } from "./key-gates.ts";
 import { MemberClocks } from "./member-clocks.ts";
+import { MisplacedCounts } from "./misplaced-counts.ts";
 import { Pace } from "./pace.ts";
 import type { PlacementOptions, PlacementSurroundings } from "./placement-surroundings.ts";
 import { PushCleanUp } from "./push-clean-up.ts";
@@ -23,6 +26,8 @@ import { ViewHistory } from "./view-history.ts";
 const MAX_LOOK_MS = 500;
 /** Routers hear of a change within so long of each other, and redirected clients have arrived. */
 const VIEW_MEMORY_MS = 60_000;
+/** For a reading of what single groups of a member hold. */
+const READ_TIMEOUT_MS = 10_000;
 
 /**
  * Where copies of groups are, and where they should be. Three things hold: at most one copy of a group is visible once the members
@@ -42,8 +47,10 @@ export class Placement {
   readonly #reader: GroupReader;
   readonly #cleanUp: CleanUp;
   readonly #pace: Pace;
+  readonly #removal: CopyRemoval;
   readonly #resolution: Resolution;
   readonly #auditor: Auditor;
+  readonly #misplaced: MisplacedCounts;
   readonly #pushCleanUp: PushCleanUp;
   #options: PlacementOptions;
   #changedAt = 0;
@@ -53,10 +60,12 @@ export class Placement {
     this.#surroundings = surroundings;
     const { log } = surroundings;
     const utf8Names = () => this.#options.utf8Names;
-    this.#reader = new GroupReader();
+    const { slices } = surroundings;
+    this.#reader = new GroupReader((address, ids) => readGroups(address, ids, { timeoutMs: READ_TIMEOUT_MS, slices }));
     this.#pace = new Pace(() => this.#options.cleanUpRate);
     this.#lister = new ClusterLister({
       clocks: this.#clocks,
+      slices,
       onUnreadable: (member, err) => log.debug("Cannot list the groups of a member, will try again", { member, err }),
     });
     const parts = {
@@ -73,9 +82,11 @@ export class Placement {
       utf8Names,
       options: () => this.#options,
     };
+    this.#misplaced = new MisplacedCounts(parts);
     this.#cleanUp = new CleanUp(parts);
-    this.#resolution = new Resolution({ ...parts, cleanUp: this.#cleanUp });
-    this.#auditor = new Auditor({ ...parts, resolution: this.#resolution });
+    this.#removal = new CopyRemoval({ ...parts, cleanUp: this.#cleanUp });
+    this.#resolution = new Resolution({ ...parts, removal: this.#removal });
+    this.#auditor = new Auditor({ ...parts, removal: this.#removal, resolution: this.#resolution });
     this.#pushCleanUp = new PushCleanUp({
       ...parts,
       cleanUp: this.#cleanUp,
@@ -142,6 +153,7 @@ export class Placement {
         directory: this.#directory,
         lister: this.#lister,
         resolution: this.#resolution,
+        removal: this.#removal,
         journal: this.#journal,
         wipedAt: (member) => this.#wiped.get(member),
       },
@@ -212,14 +224,14 @@ export class Placement {
     return holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
   }
 
-  /** Groups on the member, and those of them that belong elsewhere, as of the last audit; undefined before it. */
-  countsOf(address: string): { readonly groups: number | undefined; readonly misplaced: number } {
-    let misplaced = 0;
-    for (const [id, { holders }] of this.#directory.entries()) {
-      if (!holders.some((holder) => holder.address === address)) continue;
-      if (this.#surroundings.members()?.ownerOf(keyOfGroupId(id).canonicalPath)?.address !== address) misplaced++;
-    }
-    return { groups: this.#auditor.lastAudit?.groups.get(address), misplaced };
+  /** Groups on the member as of the last audit; undefined before it. */
+  groupsOn(address: string): number | undefined {
+    return this.#auditor.lastAudit?.groups.get(address);
+  }
+
+  /** By member, how many groups on it belong elsewhere; members without any are missing. Undefined before the first audit. */
+  async misplacedByMember(): Promise<ReadonlyMap<string, number> | undefined> {
+    return this.#auditor.lastAudit === undefined ? undefined : await this.#misplaced.get();
   }
 
   /** Groups of which more is known than copies show: of all others, an only copy counts. */

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { MetricFamily } from "../exposition/model.ts";
 import { encodeDelimited } from "../exposition/protobuf-encoder.ts";
+import { WorkSlices } from "../work-slices.ts";
 import { readGroups } from "./group-contents.ts";
 import { MemberRequestError } from "./member-request.ts";
 
@@ -41,7 +42,7 @@ async function listen(answers: Readonly<Record<string, Answer>>): Promise<Member
 }
 
 const PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
-const OPTIONS = { timeoutMs: 5_000 };
+const OPTIONS = { timeoutMs: 5_000, slices: new WorkSlices() };
 
 function json(text: string): Answer {
   return (response) => response.writeHead(200, { "content-type": "application/json" }).end(text);

@@ -9,7 +9,6 @@ import { labelsOfJson, metricOfJson, parseTimestamp, typeOfJson } from "./json-c
 import { type MemberAnswer, MemberRequestError, streamMember } from "./member-request.ts";
 import { type SeriesKey, seriesKeyOf } from "./series-key.ts";
 import { readSingleGroups } from "./single-groups.ts";
-import { takeTurns } from "./turns.ts";
 
 /** One family of a group, and when it was pushed. */
 export interface ContentFamily extends MetricFamily {
@@ -144,11 +143,13 @@ async function findSeries(
   options: ListingOptions,
 ): Promise<FoundSeries | undefined> {
   const picker = new ExpositionPicker(seriesOf(groups));
-  const step = () => picker.step();
+  const pickAll = async () => {
+    while (picker.step()) if (options.slices.isOver) await options.slices.next();
+  };
   try {
     await streamMember(address, { ...EXPOSITION, ...options, onHead: checkType }, (chunk) => {
       picker.push(chunk);
-      return takeTurns(step);
+      return pickAll();
     });
     return picker.finish();
   } catch (error) {

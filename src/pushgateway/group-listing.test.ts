@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type ServerResponse } from "node:http";
+import { WorkSlices } from "../work-slices.ts";
 import { listGroups } from "./group-listing.ts";
 import { MemberRequestError } from "./member-request.ts";
 
@@ -23,7 +24,7 @@ async function listen(answer: (response: ServerResponse) => void): Promise<strin
 }
 
 const JSON_TYPE = { "content-type": "application/json" };
-const OPTIONS = { timeoutMs: 10_000 };
+const OPTIONS = { timeoutMs: 10_000, slices: new WorkSlices() };
 
 function listing(groups: number): string {
   const texts = Array.from({ length: groups }, (_, i) => {

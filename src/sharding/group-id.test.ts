@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { groupIdOf, groupPathOf, keyOfGroupId } from "./group-id.ts";
+import { canonicalPathOf, groupIdOf, groupPathOf, keyOfGroupId } from "./group-id.ts";
 import { groupingKeyOf, parsePushPath } from "./grouping-key.ts";
 
 const bytes = (text: string) => Buffer.from(text).toString("latin1");
@@ -48,6 +48,12 @@ describe("groupPathOf()", () => {
 describe("groupIdOf()", () => {
   test("can be turned back into the key", () => {
     fc.assert(fc.property(keyWith(legacyName), (key) => expect(keyOfGroupId(groupIdOf(key))).toEqual(key)));
+  });
+
+  test("tells the canonical path", () => {
+    fc.assert(
+      fc.property(keyWith(legacyName), (key) => expect(canonicalPathOf(groupIdOf(key))).toBe(key.canonicalPath)),
+    );
   });
 
   test("tells keys apart whose canonical paths are the same", () => {

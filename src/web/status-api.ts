@@ -15,8 +15,8 @@ export interface StatusApiOptions {
 export interface MemberHoldings {
   /** How many groups a member held when somebody looked last. */
   readonly groups: (address: string) => number | undefined;
-  /** How many of them belong to others: what a drain still waits for. */
-  readonly misplaced: (address: string) => number | undefined;
+  /** By member, how many of them belong to others: what a drain still waits for. Members without any are missing. */
+  readonly misplaced: () => Promise<ReadonlyMap<string, number> | undefined>;
 }
 
 /**
@@ -31,13 +31,16 @@ export class StatusApi {
   }
 
   /** GET /api/v1/members */
-  readonly members: Route = (exchange) => {
+  readonly members: Route = async (exchange) => {
     const { holdings } = this.#options;
     const set = this.#options.members();
     if (set === undefined) {
       respondError(exchange, new ApiError(503, NOT_READY));
       return;
     }
+    const misplaced = await holdings.misplaced();
+    const misplacedOn = (address: string) =>
+      holdings.groups(address) === undefined ? undefined : misplaced && (misplaced.get(address) ?? 0);
     respondData(exchange, {
       members: set.members.map((member, index) => ({
         address: member.address,
@@ -46,7 +49,7 @@ export class StatusApi {
         reason: member.reason,
         takes_pushes: set.takesPushes(index),
         groups: holdings.groups(member.address) ?? null,
-        misplaced: holdings.misplaced(member.address) ?? null,
+        misplaced: misplacedOn(member.address) ?? null,
       })),
       panic: set.panic,
       ring_fingerprint: set.fingerprint,

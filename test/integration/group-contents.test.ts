@@ -9,12 +9,13 @@ import {
   readGroups,
 } from "../../src/pushgateway/group-contents.ts";
 import { groupPathOf, keyOfGroupId } from "../../src/sharding/group-id.ts";
+import { WorkSlices } from "../../src/work-slices.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const OPTIONS = { timeoutMs: 10_000 };
+const OPTIONS = { timeoutMs: 10_000, slices: new WorkSlices() };
 const PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
 
 const EXEMPLAR = { labels: ["trace_id", "1f"], value: 0.5, timestamp: { seconds: 1_700_000_000, nanos: 5 } };

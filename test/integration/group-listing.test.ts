@@ -5,10 +5,11 @@ import { type ListingSummary, listGroups } from "../../src/pushgateway/group-lis
 import { MemberRequestError } from "../../src/pushgateway/member-request.ts";
 import { groupIdOf, groupPathOf } from "../../src/sharding/group-id.ts";
 import { parsePushPath } from "../../src/sharding/grouping-key.ts";
+import { WorkSlices } from "../../src/work-slices.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 
-const OPTIONS = { timeoutMs: 10_000 };
+const OPTIONS = { timeoutMs: 10_000, slices: new WorkSlices() };
 const PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
 async function list(address: string): Promise<{ groups: Map<string, ListedGroup>; summary: ListingSummary }> {

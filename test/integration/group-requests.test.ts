@@ -12,6 +12,7 @@ import {
 import { PushgatewayClient } from "../../src/pushgateway/pushgateway-client.ts";
 import { groupIdOf } from "../../src/sharding/group-id.ts";
 import { type GroupingKey, groupingKeyOf } from "../../src/sharding/grouping-key.ts";
+import { WorkSlices } from "../../src/work-slices.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { FakePushgateway } from "../support/fake-pushgateway.ts";
 import { freePort } from "../support/free-port.ts";
@@ -58,7 +59,7 @@ function gauge(name: string, value: number): Buffer {
 /** Names of families and push time, by group. */
 async function listed(address: string): Promise<Map<string, { names: string[]; pushTime: number }>> {
   const groups = new Map<string, { names: string[]; pushTime: number }>();
-  await listGroups(address, { timeoutMs: 10_000 }, (group) => {
+  await listGroups(address, { timeoutMs: 10_000, slices: new WorkSlices() }, (group) => {
     groups.set(group.id, { names: [...group.families().keys()].sort(), pushTime: group.pushTime });
   });
   return groups;
@@ -197,7 +198,10 @@ describe("requests about groups of members that speak the groups API", () => {
     for (const each of KEYS) {
       const body = gauge("m", 1);
       expect(await putGroupIfNotNewer(client, each, body, times, LEGACY)).toEqual({ ok: true, status: 200 });
-      const contents = await readGroups(server.address, new Set([groupIdOf(each)]), LEGACY);
+      const contents = await readGroups(server.address, new Set([groupIdOf(each)]), {
+        ...LEGACY,
+        slices: new WorkSlices(),
+      });
       expect(contents.get(groupIdOf(each))).toMatchObject({ ...times, incomplete: false, families: [{ name: "m" }] });
       const older = { ...times, pushTime: times.pushTime - 1 };
       expect(await putGroupIfNotNewer(client, each, body, older, LEGACY)).toMatchObject({ ok: false, status: 409 });

@@ -89,11 +89,11 @@ export class ClusterListings {
   async #list(members: readonly AskedMember[]): Promise<ClusterListing> {
     const builder = new ListingBuilder(members.map(({ address }) => address));
     const { signal } = this.#abort;
-    const idleTimeoutMs = LISTING_IDLE_TIMEOUT_MS;
+    const options = { idleTimeoutMs: LISTING_IDLE_TIMEOUT_MS, signal, slices: this.#slices };
     const missing: MissingMember[] = [];
     const listings = members.map(async ({ address, timeoutMs }, index) => {
       try {
-        await listGroups(address, { timeoutMs, idleTimeoutMs, signal }, (group) => builder.add(index, group));
+        await listGroups(address, { timeoutMs, ...options }, (group) => builder.add(index, group));
       } catch (error) {
         if (error instanceof RangeError) throw error;
         missing.push({ address, error });

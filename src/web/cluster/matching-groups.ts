@@ -3,9 +3,6 @@ import { selectsGroup } from "../../matchers/selects-group.ts";
 import { type GroupId, keyOfGroupId } from "../../sharding/group-id.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 
-/** Groups between two looks at the clock. */
-const STEP = 256;
-
 /** The groups that one of the selectors matches by the labels of their keys, in the same order; all when there is no selector. */
 export async function matchingGroups(
   ids: readonly GroupId[],
@@ -14,10 +11,9 @@ export async function matchingGroups(
 ): Promise<readonly GroupId[]> {
   if (selectors.length === 0) return ids;
   const matching: GroupId[] = [];
-  for (const [index, id] of ids.entries()) {
+  await slices.visit(ids, (id) => {
     const key = keyOfGroupId(id);
     if (selectors.some((selector) => selectsGroup(selector, key))) matching.push(id);
-    if (index % STEP === 0 && slices.isOver) await slices.next();
-  }
+  });
   return matching;
 }

@@ -61,6 +61,7 @@ class GroupStream {
   readonly #listing: ClusterListing;
   readonly #shown: ReadonlySet<string>;
   readonly #choose: ClusterParts["choose"];
+  readonly #slices: ClusterParts["slices"];
   /** Groups that came after the listing, and so of unknown copies. */
   readonly #newcomers = new Set<GroupId>();
   readonly #failed: MissingMember[] = [];
@@ -68,11 +69,12 @@ class GroupStream {
   #bytes = 0;
   #isFirst = true;
 
-  constructor(body: ResponseBody, listing: ClusterListing, shown: readonly string[], { choose }: ClusterParts) {
+  constructor(body: ResponseBody, listing: ClusterListing, shown: readonly string[], { choose, slices }: ClusterParts) {
     this.#body = body;
     this.#listing = listing;
     this.#shown = new Set(shown);
     this.#choose = choose;
+    this.#slices = slices;
   }
 
   async begin(): Promise<void> {
@@ -82,7 +84,8 @@ class GroupStream {
   /** Passes on the groups of a member whose copies count there. A member that fails has its groups passed on up to there. */
   async passOn(address: string): Promise<void> {
     const { signal } = this.#body;
-    const options = { timeoutMs: MEMBER_TIMEOUT_MS, idleTimeoutMs: MEMBER_IDLE_TIMEOUT_MS, signal };
+    const timeouts = { timeoutMs: MEMBER_TIMEOUT_MS, idleTimeoutMs: MEMBER_IDLE_TIMEOUT_MS };
+    const options = { ...timeouts, signal, slices: this.#slices };
     try {
       await listGroups(address, options, (group) =>
         this.#countsAt(address, group) ? this.#add(group.json) : undefined,

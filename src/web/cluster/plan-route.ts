@@ -1,6 +1,6 @@
 import type { MemberSet } from "../../membership/member-set.ts";
 import { splitAddress } from "../../pushgateway/address.ts";
-import { type GroupId, keyOfGroupId } from "../../sharding/group-id.ts";
+import { canonicalPathOf, type GroupId } from "../../sharding/group-id.ts";
 import { HashRing } from "../../sharding/hash-ring.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 import { ApiError, missingMembersHeader, respondData, respondError } from "../json-answer.ts";
@@ -10,8 +10,6 @@ import { type ClusterParts, currentMembers, listCluster, missingAddresses } from
 
 /** A ring of so many is built in milliseconds. */
 const MAX_CHANGES = 100;
-/** Groups between two looks at the clock. */
-const STEP = 256;
 
 /** GET /api/v1/plan: how many groups would get another owner if members came and went. */
 export function planRoute(parts: ClusterParts): Route {
@@ -76,12 +74,11 @@ async function findMoves(
 ): Promise<readonly Move[]> {
   const [oldOwner, newOwner] = [ownerFinder(before), ownerFinder(after)];
   const moves = new Map<string, Move>();
-  for (const [index, id] of ids.entries()) {
-    const path = keyOfGroupId(id).canonicalPath;
+  await slices.visit(ids, (id) => {
+    const path = canonicalPathOf(id);
     const [from, to] = [oldOwner(path), newOwner(path)];
     if (from !== to) moves.set(`${from} ${to}`, { from, to, groups: (moves.get(`${from} ${to}`)?.groups ?? 0) + 1 });
-    if (index % STEP === 0 && slices.isOver) await slices.next();
-  }
+  });
   return [...moves].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, move]) => move);
 }
 

@@ -81,7 +81,7 @@ async function createCopyTest(
   };
   if (groups.size === 0) return { counts: test(new Set()) };
   try {
-    return { counts: test(await readSeriesOfGroups(text.address, groups, { timeoutMs: askAgainMs, signal })) };
+    return { counts: test(await readSeriesOfGroups(text.address, groups, { timeoutMs: askAgainMs, signal, slices })) };
   } catch (error) {
     // No series is shown on a guess: a stale one would look like news.
     return { counts: test(new Set()), missing: { address: text.address, error } };

@@ -1,6 +1,7 @@
 import { listGroups } from "../../pushgateway/group-listing.ts";
 import type { ByteString } from "../../sharding/byte-string.ts";
 import type { GroupId } from "../../sharding/group-id.ts";
+import type { WorkSlices } from "../../work-slices.ts";
 import { type SeriesId, seriesIdOf } from "./ambiguous-series.ts";
 import { exposedGroupId } from "./group-copies.ts";
 
@@ -8,7 +9,7 @@ import { exposedGroupId } from "./group-copies.ts";
 export async function readSeriesOfGroups(
   address: string,
   groups: ReadonlySet<GroupId>,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly slices: WorkSlices },
 ): Promise<ReadonlySet<SeriesId>> {
   const series = new Set<SeriesId>();
   await listGroups(address, options, ({ key, families }) => {
