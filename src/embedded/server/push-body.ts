@@ -5,7 +5,7 @@ import { parseText, TextFormatError } from "../../exposition/text-parser.ts";
 import type { HttpExchange } from "../../http/server-exchange.ts";
 import { BodyTooLargeError } from "./body-too-large-error.ts";
 import { ContentEncodingError, decodeContent } from "./content-encoding.ts";
-import { type BodyMemory, WholeBody } from "./whole-body.ts";
+import { type BodyMemory, NoBodyMemoryError, WholeBody } from "./whole-body.ts";
 
 export interface BodyLimits {
   readonly memory: BodyMemory;
@@ -27,9 +27,9 @@ export interface FamiliesReceiver {
 /** Reads the body of a push: takes its Content-Encoding off, and parses it as its Content-Type says. */
 export function receiveFamilies(exchange: HttpExchange, limits: BodyLimits, receiver: FamiliesReceiver): void {
   const body = new WholeBody(limits.memory, {
-    onWhole: (bytes) => read(exchange, bytes, limits, receiver, () => body.release()),
+    onWhole: (bytes) => read(exchange, bytes, limits, receiver, body),
     onAborted: () => receiver.onAborted(),
-    onNoMemory: () => receiver.onRefused(503, "Too many bodies are being received at the moment", 0),
+    onNoMemory: () => handOn(new NoBodyMemoryError(), 0, receiver),
   });
   exchange.receiveBody(body);
 }
@@ -39,7 +39,7 @@ function read(
   body: Buffer,
   limits: BodyLimits,
   receiver: FamiliesReceiver,
-  release: () => void,
+  memory: Pick<WholeBody, "take" | "release">,
 ): void {
   const { fields } = exchange.head;
   const parse = (decoded: Buffer) => {
@@ -47,16 +47,22 @@ function read(
   };
   const refuse = (error: unknown) => handOn(error, body.length, receiver);
   try {
-    const decoded = decodeContent(body, fields.get("content-encoding"), limits.maxBodyBytes);
+    const decoded = decodeContent(body, fields.get("content-encoding"), {
+      maxBytes: limits.maxBodyBytes,
+      takeMemory: (bytes) => memory.take(bytes),
+    });
     if (decoded instanceof Promise) {
-      void decoded.then(parse).catch(refuse).finally(release);
+      void decoded
+        .then(parse)
+        .catch(refuse)
+        .finally(() => memory.release());
       return;
     }
     parse(decoded);
   } catch (error) {
     refuse(error);
   }
-  release();
+  memory.release();
 }
 
 /** What saves reading the Content-Type of most pushes. */
@@ -71,6 +77,7 @@ function parseFamilies(body: Buffer, contentType: string | undefined): readonly 
 
 function handOn(error: unknown, bodyBytes: number, receiver: FamiliesReceiver): void {
   if (error instanceof BodyTooLargeError) receiver.onRefused(413, error.message, bodyBytes);
+  else if (error instanceof NoBodyMemoryError) receiver.onRefused(503, error.message, bodyBytes);
   else if (isMalformed(error)) receiver.onRefused(400, (error as Error).message, bodyBytes);
   else receiver.onFault(error);
 }

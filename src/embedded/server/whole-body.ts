@@ -7,6 +7,15 @@ export interface BodyMemory {
   takenBytes: number;
 }
 
+/** A body for which there is no memory at the moment. */
+export class NoBodyMemoryError extends Error {
+  override readonly name = "NoBodyMemoryError";
+
+  constructor() {
+    super("Too many bodies are being received at the moment");
+  }
+}
+
 export interface WholeBodyEvents {
   readonly onWhole: (body: Buffer) => void;
   /** There will be no body: the client went away, and has been told if it can be. */
@@ -31,9 +40,7 @@ export class WholeBody implements BodyReceiver {
 
   onData(chunk: Buffer): void {
     if (this.#isOver) return;
-    this.#taken += chunk.length;
-    this.#memory.takenBytes += chunk.length;
-    if (this.#memory.takenBytes > this.#memory.maxBytes) {
+    if (!this.take(chunk.length)) {
       this.#end();
       this.release();
       this.#events.onNoMemory();
@@ -52,6 +59,13 @@ export class WholeBody implements BodyReceiver {
     this.#end();
     this.release();
     this.#events.onAborted();
+  }
+
+  /** Counts memory for more bytes of it, or for what is made of them. False: there is none, and it may not be used. */
+  take(bytes: number): boolean {
+    this.#taken += bytes;
+    this.#memory.takenBytes += bytes;
+    return this.#memory.takenBytes <= this.#memory.maxBytes;
   }
 
   /** Nobody needs the body any more. */
