@@ -195,7 +195,7 @@ class RouterApp implements Router {
           isDoubtful: (id, address) => this.#placement.isDoubtful(id, address),
           slices: this.#slices,
           router: { version: this.#options.version, startTimeSeconds: this.#options.process.startTimeSeconds },
-          deleteGroups: (ids) => this.#placement.deleteGroups(ids, this.#stopped.signal),
+          deleteGroups: (ids, seen) => this.#placement.deleteGroups(ids, seen, this.#stopped.signal),
           evacuate: (address) => this.#placement.evacuate(address),
           onWiped: (time, unreachable) => this.#onWiped(time, unreachable),
           log: this.#options.log,

@@ -11,6 +11,7 @@ import { chooseCopy } from "./copy-choice.ts";
 import { CopyRemoval } from "./copy-removal.ts";
 import { Directory } from "./directory.ts";
 import { type EvacuationResult, evacuate } from "./evacuation.ts";
+import { deleteGroups, type NotDeleted, type SeenGroups } from "./group-deletion.ts";
 import { GroupReader } from "./group-reader.ts";
 import { KeyGates } from "./key-gates.ts";
 import { MemberClocks } from "./member-clocks.ts";
@@ -169,25 +170,23 @@ export class Placement {
     for (const address of unreachable) this.#wiped.set(address, at);
   }
 
-  /** Deletes groups wherever they are; where they cannot be deleted now, when that is within reach. Returns those of the latter. */
-  async deleteGroups(ids: readonly GroupId[], signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
-    const set = this.#surroundings.members();
-    if (set === undefined) return new Set(ids);
-    const within = set.members.filter(({ state }) => state !== "down").map(({ address }) => address);
-    const steps = ids.flatMap((id) => within.map((address) => ({ id, address })));
-    const everywhere = set.members.map(({ address }) => address);
-    for (const id of ids) this.#directory.deleted(id, Date.now(), everywhere);
-    const failed = new Set<GroupId>();
-    await this.#pace.each(
-      steps,
-      ({ address }) => address,
-      signal,
-      async ({ id, address }) => {
-        if (!(await this.#gates.close(id, () => this.#cleanUp.remove(id, address, "deleted")))) failed.add(id);
-      },
-    );
-    for (const id of failed) this.#auditor.followUp(id);
-    return failed;
+  /** Deletes groups as they were seen, wherever they are; where that cannot be done now, when it can. Returns what was not deleted. */
+  async deleteGroups(
+    ids: readonly GroupId[],
+    seen: SeenGroups,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<GroupId, NotDeleted>> {
+    const context = {
+      ...this.#surroundings,
+      options: () => this.#options,
+      directory: this.#directory,
+      lister: this.#lister,
+      removal: this.#removal,
+      journal: this.#journal,
+    };
+    const notDeleted = await deleteGroups(context, ids, seen, signal);
+    for (const [id, reason] of notDeleted) if (reason === "unconfirmed") this.#auditor.followUp(id);
+    return notDeleted;
   }
 
   /** Moves the groups of a member to their owners. Rejects when the member cannot be listed. */

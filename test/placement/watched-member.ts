@@ -6,6 +6,8 @@ export interface WatchedMemberOptions {
 
 /** Stands between a router and a Pushgateway, counts what the router asks, and lets a test act right before it is answered. */
 export class WatchedMember implements AsyncDisposable {
+  /** Whether it answers 503 to everything. */
+  isAway = false;
   /** Called with each request before it is handed on; the request waits for it. */
   onRequest: (method: string, path: string) => Promise<void> = async () => {};
   #looks = 0;
@@ -18,6 +20,7 @@ export class WatchedMember implements AsyncDisposable {
       port: 0,
       fetch: async (request) => {
         const { pathname, search } = new URL(request.url);
+        if (this.isAway) return new Response("away", { status: 503 });
         if (pathname === "/api/v1/metrics") this.#looks++;
         if (request.method === "DELETE") this.#deletions++;
         await this.onRequest(request.method, pathname);

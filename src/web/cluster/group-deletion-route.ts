@@ -4,14 +4,21 @@ import { ApiError, groupNameOf, JSON_TYPE, missingMembersHeader, respondError } 
 import { parseQuery, selectorsOf } from "../query.ts";
 import { ResponseBody } from "../response-body.ts";
 import type { Route } from "../web-handler.ts";
+import type { ClusterListing } from "./cluster-listing.ts";
 import { type ClusterParts, currentMembers, listCluster, missingAddresses } from "./cluster-parts.ts";
 import { matchingGroups } from "./matching-groups.ts";
 
 /**
- * Deletes groups from all members within reach. Resolves with those that some member may still have, and which it is made to give
- * up later.
+ * Why a group was not deleted. `pushed`: somebody has pushed to it since it was listed, so it stays. `unconfirmed`: a member may
+ * still have it, and is made to give it up later.
  */
-export type DeleteGroups = (ids: readonly GroupId[]) => Promise<ReadonlySet<GroupId>>;
+type NotDeleted = "pushed" | "unconfirmed";
+
+/** Deletes groups as they were listed from all members within reach. Resolves with those that were not deleted. */
+export type DeleteGroups = (
+  ids: readonly GroupId[],
+  listing: ClusterListing,
+) => Promise<ReadonlyMap<GroupId, NotDeleted>>;
 
 /** DELETE /api/v1/groups: deletes groups that match, or says which would be. */
 export function groupDeletionRoute(parts: ClusterParts, deleteGroups: DeleteGroups): Route {
@@ -24,19 +31,22 @@ export function groupDeletionRoute(parts: ClusterParts, deleteGroups: DeleteGrou
       const set = currentMembers(parts);
       const listing = await listCluster(parts, set, "fresh");
       const ids = await matchingGroups(listing.ids, selectors, parts.slices);
-      const failed = isDryRun || ids.length === 0 ? new Set() : await deleteGroups(ids);
+      const notDeleted = isDryRun || ids.length === 0 ? NONE : await deleteGroups(ids, listing);
       const missing = missingAddresses(listing);
       const data = {
         dry_run: isDryRun,
         matched: ids.length,
-        deleted: isDryRun ? 0 : ids.length - failed.size,
+        deleted: isDryRun ? 0 : ids.length - notDeleted.size,
         missing_members: missing,
       };
-      const describe = (id: GroupId): unknown => ({
-        ...groupNameOf(id, parts.utf8Names()),
-        holders: listing.copiesOf(id).map(({ address }) => address),
-        ...(failed.has(id) && { error: NOT_CONFIRMED }),
-      });
+      const describe = (id: GroupId): unknown => {
+        const reason = notDeleted.get(id);
+        return {
+          ...groupNameOf(id, parts.utf8Names()),
+          holders: listing.copiesOf(id).map(({ address }) => address),
+          ...(reason !== undefined && { error: ERRORS[reason] }),
+        };
+      };
       exchange.begin(200, [...missingMembersHeader(missing), ...JSON_TYPE], "unknown-length");
       await writeData(new ResponseBody(exchange), data, ids.values().map(describe), parts.slices);
       exchange.end();
@@ -72,7 +82,12 @@ async function writeData(
   }
 }
 
-const NOT_CONFIRMED = "A member has not confirmed that it is gone; the router will try again";
+const NONE: ReadonlyMap<GroupId, NotDeleted> = new Map();
+
+const ERRORS: Readonly<Record<NotDeleted, string>> = {
+  pushed: "It was pushed to after the request came, and is kept",
+  unconfirmed: "A member has not confirmed that it is gone; the router will try again",
+};
 
 function readDryRun(parameters: URLSearchParams): boolean {
   const text = parameters.get("dry_run") ?? "false";

@@ -1,0 +1,136 @@
+import type { MemberSet } from "../membership/member-set.ts";
+import type { GroupId } from "../sharding/group-id.ts";
+import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
+import type { CopyRemoval, Removal } from "./copy-removal.ts";
+import type { Directory } from "./directory.ts";
+import type { PlacementOptions } from "./placement-surroundings.ts";
+import type { PushJournal } from "./push-journal.ts";
+
+export interface GroupDeletionContext {
+  readonly members: () => MemberSet | undefined;
+  readonly isInFlight: (id: GroupId) => boolean;
+  readonly options: () => PlacementOptions;
+  readonly directory: Directory;
+  readonly lister: ClusterLister;
+  readonly removal: CopyRemoval;
+  readonly journal: PushJournal;
+}
+
+/** What was there when somebody decided which groups are to be deleted. */
+export interface SeenGroups {
+  /** When the look at them began, in milliseconds by this router's clock. */
+  readonly listedAt: number;
+  /** By the addresses of all members that could be listed. */
+  readonly held: ReadonlyMap<string, unknown>;
+  /** `pushTime` is by the member's clock. */
+  copiesOf(id: GroupId): readonly { readonly address: string; readonly pushTime: number }[];
+}
+
+/**
+ * Why a group was not deleted. `pushed`: somebody has pushed to it since, or is about to, so it is another one than was meant.
+ * `unconfirmed`: a member has not said that its copy is gone; it is asked again in the background.
+ */
+export type NotDeleted = "pushed" | "unconfirmed";
+
+/**
+ * Deletes groups as they were seen, a second's worth of them behind each look, so that what is pushed meanwhile stays, whichever way
+ * it comes. Members that could not be listed are cleaned when they are within reach. Returns what was not deleted. Rejects
+ * when the signal aborts.
+ */
+export async function deleteGroups(
+  context: GroupDeletionContext,
+  ids: readonly GroupId[],
+  seen: SeenGroups,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<GroupId, NotDeleted>> {
+  const notDeleted = new Map<GroupId, NotDeleted>();
+  let late: ReadonlySet<GroupId> = new Set();
+  for (let next = 0; next < ids.length || late.size > 0; ) {
+    const batch = new Set(late);
+    next = fillBatch(batch, ids, next, seen, context.options().cleanUpRate);
+    const deletion = new BatchDeletion(context, seen, batch, notDeleted);
+    late = await context.journal.during(() => deletion.run(signal));
+  }
+  return notDeleted;
+}
+
+/** Adds groups until a member has so many of them. Returns the index of the first that is left. */
+function fillBatch(
+  batch: Set<GroupId>,
+  ids: readonly GroupId[],
+  start: number,
+  seen: SeenGroups,
+  maxCopies: number,
+): number {
+  const copies = new Map<string, number>();
+  const add = (id: GroupId): boolean => {
+    let isFull = false;
+    for (const { address } of seen.copiesOf(id)) {
+      const count = (copies.get(address) ?? 0) + 1;
+      copies.set(address, count);
+      isFull ||= count >= maxCopies;
+    }
+    return isFull;
+  };
+  let isFull = [...batch].map(add).includes(true);
+  let next = start;
+  for (; next < ids.length && !isFull; next++) {
+    const id = ids[next] as GroupId;
+    batch.add(id);
+    isFull = add(id);
+  }
+  return next;
+}
+
+/** One look, and what is deleted behind it. */
+class BatchDeletion {
+  readonly #context: GroupDeletionContext;
+  readonly #seen: SeenGroups;
+  readonly #batch: ReadonlySet<GroupId>;
+  readonly #notDeleted: Map<GroupId, NotDeleted>;
+
+  constructor(
+    context: GroupDeletionContext,
+    seen: SeenGroups,
+    batch: ReadonlySet<GroupId>,
+    notDeleted: Map<GroupId, NotDeleted>,
+  ) {
+    this.#context = context;
+    this.#seen = seen;
+    this.#batch = batch;
+    this.#notDeleted = notDeleted;
+  }
+
+  /** Returns the groups for which it takes another look. */
+  async run(signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
+    const { lister, removal } = this.#context;
+    const holders = new Set([...this.#batch].flatMap((id) => this.#seen.copiesOf(id).map(({ address }) => address)));
+    const found = await lister.find([...holders], (id) => this.#batch.has(id), signal);
+    const removals = [...this.#batch].flatMap((id) => this.#removalsOf(id, found));
+    const { failed, late } = await removal.removeAll(removals, found, signal);
+    for (const id of failed) this.#notDeleted.set(id, this.#isBeingPushed(id) ? "pushed" : "unconfirmed");
+    return late;
+  }
+
+  #removalsOf(id: GroupId, { copies, listed }: FoundCopies): readonly Removal[] {
+    const { directory, members } = this.#context;
+    const seen = this.#seen.copiesOf(id);
+    const unlisted = new Set(seen.map(({ address }) => address).filter((address) => !listed.has(address)));
+    const found = copies.get(id) ?? [];
+    const isSame = (copy: FoundCopy) =>
+      seen.some(({ address, pushTime }) => address === copy.address && pushTime === copy.pushTime);
+    if (this.#isBeingPushed(id) || !found.every(isSame)) {
+      this.#notDeleted.set(id, "pushed");
+      return [];
+    }
+    if (unlisted.size > 0) this.#notDeleted.set(id, "unconfirmed");
+    for (const { address } of members()?.members ?? []) if (!this.#seen.held.has(address)) unlisted.add(address);
+    // As of the moment when it was decided: what was pushed since is another group.
+    directory.deleted(id, this.#seen.listedAt, [...found.map(({ address }) => address), ...unlisted]);
+    return found.map(({ address, pushTime }) => ({ id, address, pushTime, carryTo: undefined, reason: "deleted" }));
+  }
+
+  #isBeingPushed(id: GroupId): boolean {
+    return this.#context.isInFlight(id) || this.#context.journal.has(id);
+  }
+}
