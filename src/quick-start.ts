@@ -5,6 +5,8 @@ import { type Router, type RouterOptions, startRouter } from "./router-app.ts";
 
 const PUSHGATEWAYS = 3;
 const LOOPBACK = "127.0.0.1";
+/** Addresses to listen on that `localhost` reaches wherever it is known. */
+const LOCALHOST: ReadonlySet<string> = new Set(["", "::", "0.0.0.0", LOOPBACK, "localhost"]);
 /** Pushgateway's own port. The next ones follow. */
 const FIRST_PORT = 9091;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -93,7 +95,7 @@ function pushgatewayOptions({ config, log, version, process }: RouterOptions, po
 /** What to do next, with addresses to copy. */
 function welcome(router: Router, pushgateways: readonly EmbeddedPushgateway[], { config }: QuickStartOptions): string {
   const { port } = new URL(router.url);
-  const url = `http://localhost:${port}`;
+  const url = LOCALHOST.has(config.listen.hostname) ? `http://localhost:${port}` : router.url;
   const addresses = pushgateways.map(({ address }) => address);
   const moved = [
     ...(Number(port) === config.listen.port || config.listen.port === 0

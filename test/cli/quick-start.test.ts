@@ -94,6 +94,13 @@ test("a file without Pushgateways leads to the same, and one that names some lat
   });
 });
 
+test("what it says reaches it also where it listens on a single address", async () => {
+  const address = `127.0.0.2:${freePort("127.0.0.2")}`;
+  await using started = await start([LAUNCHER, `--web.listen-address=${address}`]);
+  expect(started.pushUrl).toBe(`http://${address}/metrics/job/`);
+  await follow(/^ +Try +(.+)$/m.exec(started.text)?.[1]);
+});
+
 test("npm start is the same", async () => {
   await using started = await start(["npm", "--prefix", REPOSITORY, "start"]);
   expect(started.members).toHaveLength(3);
