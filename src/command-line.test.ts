@@ -186,6 +186,12 @@ describe("parseCommandLine()", () => {
     ],
     [["--log.format="], 'flag --log.format: expected one of logfmt, json, got ""'],
     [["pushgateway", "--config.file=a.yml"], 'unknown flag "--config.file" for dynamic-sharding pushgateway'],
+    [["pushgateway", "--web.config.file=x"], 'unknown flag "--web.config.file" for dynamic-sharding pushgateway'],
+    [
+      ["--web.config.file", "x", "pushgateway"],
+      'unknown flag "--web.config.file" for dynamic-sharding; did you mean "--config.file"?',
+    ],
+    [["--persistence.file=x"], 'unknown flag "--persistence.file" for dynamic-sharding'],
     [
       ["pushgateway", "--web.telemetry-path=x"],
       'flag --web.telemetry-path: expected a path such as "/metrics", got "x"',

@@ -30,6 +30,8 @@ export type CommandLine =
 /** The command line makes no sense. The message says what was expected. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+  /** Whose help tells more: the one that was named, if any was. */
+  command: Command = RUN;
 }
 
 type Token = ReturnType<typeof tokenize>[number];
@@ -39,28 +41,46 @@ type FlagToken = Extract<Token, { kind: "option" }>;
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const tokens = tokenize(argv);
   const flagTokens = tokens.filter((token) => token.kind === "option");
-  const known = COMMANDS.flatMap(({ flags }) => flagNames(flags));
-  for (const token of flagTokens) refuseUnknownFlag(token, argv, known, PROGRAM);
-
   const words = tokens.flatMap((token) => (token.kind === "positional" ? [token.value] : []));
   const command = findCommand(words);
+  if (command === undefined) {
+    // Before the words: what seems to be a command may be the value of such a flag.
+    const known = COMMANDS.flatMap(({ flags }) => flagNames(flags));
+    for (const token of flagTokens) refuseUnknownFlag(token, argv, known, PROGRAM);
+    return refuseUnknownCommand(words);
+  }
+  try {
+    return parseCommand(command, argv, flagTokens, words.slice(wordsOf(command).length));
+  } catch (error) {
+    if (error instanceof UsageError) error.command = command;
+    throw error;
+  }
+}
+
+function parseCommand(
+  command: Command,
+  argv: readonly string[],
+  flagTokens: readonly FlagToken[],
+  rest: readonly string[],
+): CommandLine {
   for (const token of flagTokens)
     refuseUnknownFlag(token, argv, flagNames(command.flags), `${PROGRAM} ${command.name}`);
   // Asked for first, so that it can be had whatever else is wrong.
   if (readFlags({ help: HELP }, flagTokens).help) return { kind: "help", text: helpOf(command) };
-  const rest = words.slice(wordsOf(command).length);
   checkArguments(command, rest);
   if (command === CHECK_CONFIG) return { kind: "check-config", files: rest };
   if (command === PUSHGATEWAY) return pushgatewayCommand(flagTokens);
   return clientCommand(command, flagTokens, rest) ?? runCommand(flagTokens);
 }
 
-/** The command that the words begin with. */
-function findCommand(words: readonly string[]): Command {
+/** The command that the words begin with, if there is one. */
+function findCommand(words: readonly string[]): Command | undefined {
   if (words.length === 0) return RUN;
   const isAtStart = (command: Command) => wordsOf(command).every((word, index) => word === words[index]);
-  const found = COMMANDS.find((command) => command !== RUN && isAtStart(command));
-  if (found !== undefined) return found;
+  return COMMANDS.find((command) => command !== RUN && isAtStart(command));
+}
+
+function refuseUnknownCommand(words: readonly string[]): never {
   const names = COMMANDS.flatMap(({ name }) => (name === "" ? [] : [name]));
   const more = names.filter((name) => name.startsWith(`${words[0]} `));
   if (more.length > 0) throw new UsageError(`expected one of the commands ${more.join(", ")}`);

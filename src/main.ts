@@ -5,7 +5,7 @@ import { type CommandLine, parseCommandLine, UsageError } from "./command-line.t
 import { type Config, namesPushgateways } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { defaultConfig, loadConfig } from "./config/load-config.ts";
-import { DEFAULT_CONFIG_FILE, type LogFlags, PROGRAM, type PushgatewayFlags, type RunFlags } from "./flags.ts";
+import { DEFAULT_CONFIG_FILE, type LogFlags, PROGRAM, type PushgatewayFlags, RUN, type RunFlags } from "./flags.ts";
 import { createLogger, describeError, type Logger } from "./log.ts";
 import type { ProcessStats } from "./metrics.ts";
 import { Output } from "./output.ts";
@@ -47,12 +47,17 @@ async function main(argv: readonly string[]): Promise<number> {
     return await runCommand(parseCommandLine(argv));
   } catch (error) {
     if (error instanceof UsageError) {
-      stderr.write(`${PROGRAM}: ${error.message}\nFor all flags and commands: ${PROGRAM} --help\n`);
+      stderr.write(`${PROGRAM}: ${error.message}\n${whereToFindHelp(error)}\n`);
       return EXIT_USAGE;
     }
     stderr.write(error instanceof ConfigError ? `${error.message}\n` : `${PROGRAM}: ${describeError(error)}\n`);
     return EXIT_FAILURE;
   }
+}
+
+function whereToFindHelp({ command }: UsageError): string {
+  if (command === RUN) return `For all flags and commands: ${PROGRAM} --help`;
+  return `For all flags: ${PROGRAM} ${command.name} --help`;
 }
 
 async function runCommand(commandLine: CommandLine): Promise<number> {

@@ -38,13 +38,28 @@ describe("dynamic-sharding", () => {
     [["--log.levle=debug"], 'unknown flag "--log.levle" for dynamic-sharding; did you mean "--log.level"?'],
     [["--log.format=xml"], 'flag --log.format: expected one of logfmt, json, got "xml"'],
     [["chekc-config"], 'unknown command "chekc-config"; did you mean "check-config"?'],
-    [["check-config"], "check-config: expected at least one file"],
-    [["pushgateway", "metrics.db"], 'pushgateway: unexpected argument "metrics.db"'],
   ])("%j is a usage error", async (args, message) => {
     expect(await run(...args)).toEqual({
       exitCode: 2,
       stdout: "",
       stderr: `dynamic-sharding: ${message}\nFor all flags and commands: dynamic-sharding --help\n`,
+    });
+  });
+
+  test.each([
+    [["check-config"], "check-config: expected at least one file", "check-config"],
+    [["pushgateway", "metrics.db"], 'pushgateway: unexpected argument "metrics.db"', "pushgateway"],
+    [
+      ["pushgateway", "--persistence.fiel=m.db"],
+      'unknown flag "--persistence.fiel" for dynamic-sharding pushgateway; did you mean "--persistence.file"?',
+      "pushgateway",
+    ],
+    [["groups", "list", "--timeout=0"], 'flag --timeout: expected at least 1ms, got "0"', "groups list"],
+  ])("%j is one that points to the help of the command", async (args, message, command) => {
+    expect(await run(...args)).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr: `dynamic-sharding: ${message}\nFor all flags: dynamic-sharding ${command} --help\n`,
     });
   });
 
