@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseCommandLine, UsageError } from "./command-line.ts";
 import { COMMANDS } from "./commands.ts";
-import { RUN } from "./flags.ts";
+import { type PushgatewayFlags, RUN } from "./flags.ts";
 import { helpOf } from "./help.ts";
 
 const DEFAULTS = {
@@ -196,6 +196,22 @@ describe("parseCommandLine()", () => {
       ["pushgateway", "--web.telemetry-path=x"],
       'flag --web.telemetry-path: expected a path such as "/metrics", got "x"',
     ],
+    ...["/", "/./", "/status", "//status/", "/-/healthy", "/-/quit", "/api/v1/metrics", "/static/x"].map(
+      (path): [string[], string] => [
+        ["pushgateway", `--web.telemetry-path=${path}`],
+        `flag --web.telemetry-path: expected a path such as "/metrics", got "${path}", where another page is`,
+      ],
+    ),
+    ...["", "/m?x", "/m#x", "/m x"].map((path): [string[], string] => [
+      ["pushgateway", `--web.telemetry-path=${path}`],
+      `flag --web.telemetry-path: expected a path such as "/metrics", got "${path}"`,
+    ]),
+    ...["localhost:9091/foo", "foo", "//host/foo", "ftp://host/foo", "http://", "http:/foo"].map(
+      (url): [string[], string] => [
+        ["pushgateway", `--web.external-url=${url}`],
+        `flag --web.external-url: expected a URL such as "http://host/path", got "${url}"`,
+      ],
+    ),
     [
       ["pushgateway", "--persistence.interval=5"],
       'flag --persistence.interval: expected a duration such as "5m", "1h30m" or "1.5s", got "5"',
@@ -208,6 +224,17 @@ describe("parseCommandLine()", () => {
     ],
   ])("refuses %j", (argv, message) => {
     expect(usageErrorOf(argv)).toBe(message);
+  });
+
+  test.each([
+    ["/metrics/", "/metrics"],
+    ["//own/./x", "/own/x"],
+    ["/status/metrics", "/status/metrics"],
+    ["/-/metrics", "/-/metrics"],
+    ["/metrics/job/x", "/metrics/job/x"],
+  ])("takes the telemetry path %s for %s", (path, cleaned) => {
+    const { flags } = parseCommandLine(["pushgateway", `--web.telemetry-path=${path}`]) as { flags: PushgatewayFlags };
+    expect(flags.telemetryPath).toBe(cleaned);
   });
 });
 

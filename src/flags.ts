@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { parseChoice } from "./choice.ts";
 import { type ListenAddress, parseListenAddress } from "./config/address.ts";
 import { parseByteSize } from "./config/byte-size.ts";
@@ -110,8 +111,13 @@ const PUSHGATEWAY_FLAGS = {
     defaultValue: [{ hostname: "", port: 9091 }],
     parse: parseListenAddress,
   }),
-  telemetryPath: text("web.telemetry-path", "/metrics", "Path under which to expose metrics.", parseUrlPath),
-  externalUrl: text("web.external-url", "", "URL under which the Pushgateway can be reached from outside.", parseUrl),
+  telemetryPath: text("web.telemetry-path", "/metrics", "Path under which to expose metrics.", parseTelemetryPath),
+  externalUrl: text(
+    "web.external-url",
+    "",
+    "URL under which the Pushgateway can be reached from outside.",
+    parseExternalUrl,
+  ),
   routePrefix: text(
     "web.route-prefix",
     "",
@@ -195,14 +201,23 @@ function parseFileName(text: string): string {
   return text;
 }
 
-function parseUrlPath(path: string): string {
-  if (!/^\/[!-~]*$/.test(path)) throw new RangeError(`expected a path such as "/metrics", got "${path}"`);
-  return path;
+/** Pages of a Pushgateway, and what lies below some of them. */
+const OTHER_PAGES = /^\/(?:$|status$|-\/(?:healthy|ready|quit)$|(?:api\/v1|static|debug\/pprof)(?:\/|$))/;
+
+/** As Pushgateway takes it: cleaned. Where that dies of a path that is another page's, or never serves it, this refuses it. */
+function parseTelemetryPath(path: string): string {
+  const expected = 'expected a path such as "/metrics"';
+  if (!/^\/[!-~]*$/.test(path) || /[?#]/.test(path)) throw new RangeError(`${expected}, got "${path}"`);
+  const cleaned = posix.join(path).replace(/(?<=.)\/$/, "");
+  if (OTHER_PAGES.test(cleaned)) throw new RangeError(`${expected}, got "${path}", where another page is`);
+  return cleaned;
 }
 
-function parseUrl(url: string): string {
-  if (url !== "" && !URL.canParse(url)) throw new RangeError(`expected a URL such as "http://host/path", got "${url}"`);
-  return url;
+/** A path alone is Pushgateway's way to name only what counts. It takes `host:port/path`, too, and drops the path. */
+function parseExternalUrl(url: string): string {
+  const isUrl = /^https?:\/\/./i.test(url) && URL.canParse(url);
+  if (url === "" || isUrl || /^\/(?!\/)/.test(url)) return url;
+  throw new RangeError(`expected a URL such as "http://host/path", got "${url}"`);
 }
 
 function parseBodySize(text: string): number {

@@ -39,7 +39,7 @@ export function startPushgatewayCommand(
 
 /** With a slash before it and none behind it, as Pushgateway reads it. */
 function routePrefixOf({ routePrefix, externalUrl }: PushgatewayFlags): string {
-  const prefix = routePrefix === "" && externalUrl !== "" ? new URL(externalUrl).pathname : routePrefix;
+  const prefix = routePrefix === "" && externalUrl !== "" ? new URL(externalUrl, "http://host").pathname : routePrefix;
   const parts = prefix.replaceAll(/^\/+|\/+$/g, "");
   return parts === "" ? "" : `/${parts}`;
 }

@@ -37,28 +37,31 @@ describe("dynamic-sharding pushgateway", () => {
     expect(await server.exited()).toBe(0);
   });
 
-  test("listens on every address that is given, under the prefix and the telemetry path", async () => {
-    const second = `127.0.0.1:${freePort()}`;
-    const flags = ["--web.external-url=http://example.org/pg/", "--web.telemetry-path=/own", "--web.enable-lifecycle"];
-    const third = `127.0.0.1:${freePort()}`;
-    const result = tryCommand(
-      [LAUNCHER, "pushgateway", `--web.listen-address=${second}`, `--web.listen-address=${third}`, ...flags],
-      { timeoutMs: 20_000 },
-    );
-    await untilAnswering(`http://${second}/pg/-/ready`);
-    const push = await fetch(`http://${third}/pg/metrics/job/a`, { method: "PUT", body: "x 1\n" });
-    expect(push.status).toBe(200);
-    expect(await (await fetch(`http://${second}/pg/own`)).text()).toContain('x{instance="",job="a"} 1\n');
-    const { data } = (await (await fetch(`http://${second}/pg/api/v1/status`)).json()) as StatusAnswer;
-    expect(data.flags).toMatchObject({
-      "web.listen-address": `${second},${third}`,
-      "web.external-url": "http://example.org/pg/",
-      "web.telemetry-path": "/own",
-      "persistence.interval": "5m0s",
-    });
-    expect((await fetch(`http://${third}/pg/-/quit`, { method: "PUT" })).status).toBe(200);
-    expect((await result).exitCode).toBe(0);
-  });
+  test.each(["http://example.org/pg/", "/pg"])(
+    "listens on every address that is given, under the path of %s and the telemetry path",
+    async (externalUrl) => {
+      const second = `127.0.0.1:${freePort()}`;
+      const flags = [`--web.external-url=${externalUrl}`, "--web.telemetry-path=/own", "--web.enable-lifecycle"];
+      const third = `127.0.0.1:${freePort()}`;
+      const result = tryCommand(
+        [LAUNCHER, "pushgateway", `--web.listen-address=${second}`, `--web.listen-address=${third}`, ...flags],
+        { timeoutMs: 20_000 },
+      );
+      await untilAnswering(`http://${second}/pg/-/ready`);
+      const push = await fetch(`http://${third}/pg/metrics/job/a`, { method: "PUT", body: "x 1\n" });
+      expect(push.status).toBe(200);
+      expect(await (await fetch(`http://${second}/pg/own`)).text()).toContain('x{instance="",job="a"} 1\n');
+      const { data } = (await (await fetch(`http://${second}/pg/api/v1/status`)).json()) as StatusAnswer;
+      expect(data.flags).toMatchObject({
+        "web.listen-address": `${second},${third}`,
+        "web.external-url": externalUrl,
+        "web.telemetry-path": "/own",
+        "persistence.interval": "5m0s",
+      });
+      expect((await fetch(`http://${third}/pg/-/quit`, { method: "PUT" })).status).toBe(200);
+      expect((await result).exitCode).toBe(0);
+    },
+  );
 
   test("keeps its groups over a stop, with --persistence.file", () =>
     inFolder(async (folder) => {
