@@ -5,6 +5,7 @@ import type { Logger } from "./log.ts";
 import { selectsGroup } from "./matchers/selects-group.ts";
 import type { MemberSet } from "./membership/member-set.ts";
 import { Membership, type MembershipOptions } from "./membership/membership.ts";
+import { longestCheckDelayMs } from "./membership/tracked-member.ts";
 import { type ProcessStats, RouterMetrics } from "./metrics.ts";
 import { Placement } from "./placement/placement.ts";
 import type { PlacementOptions } from "./placement/placement-surroundings.ts";
@@ -249,7 +250,7 @@ class RouterApp implements Router {
       probePath: healthCheck.path,
       // A push that waits for the probe must have time left to try another member.
       probeTimeoutMs: Math.min(healthCheck.timeoutMs, limits.stallTimeoutMs),
-      onUnreachable: (address, detail) => this.#membership.reportUnreachable(address, detail),
+      onUnreachable: (address, detail, isSilent) => this.#membership.reportUnreachable(address, detail, isSilent),
     };
   }
 
@@ -270,13 +271,17 @@ function membershipOptions({ pushgateway, consul, healthCheck }: Config): Member
   return { servers, draining, consul, healthCheck };
 }
 
-function placementOptions({ pushgateway, groups }: Config): PlacementOptions {
+/** What a router takes to clean a member of the groups that it knows to be gone. */
+const CLEANED_MS = 1_000;
+
+function placementOptions({ pushgateway, groups, healthCheck }: Config): PlacementOptions {
   const ttl = groups.ttl.map(({ match, afterMs }) => ({
     matches: (key: GroupingKey) => selectsGroup(match, key),
     afterMs,
   }));
   const { auditIntervalMs, cleanUpRate } = groups;
-  return { auditIntervalMs, cleanUpRate, ttl, utf8Names: pushgateway.enableUtf8Names };
+  const noticeMs = longestCheckDelayMs(healthCheck.intervalMs) + CLEANED_MS;
+  return { auditIntervalMs, cleanUpRate, ttl, noticeMs, utf8Names: pushgateway.enableUtf8Names };
 }
 
 function serverLimits({ limits }: Config): HttpServerLimits {

@@ -15,7 +15,7 @@ const EVENTS: Readonly<Record<string, HealthEvent>> = {
   "+": { type: "passed", reason: "answers 200" },
   "-": { type: "failed", certain: false, reason: "no answer" },
   x: { type: "failed", certain: true, reason: "connection refused" },
-  "!": { type: "condemned", reason: "a push found nobody" },
+  "!": { type: "condemned", isSilent: false, reason: "a push found nobody" },
   v: { type: "vouched", reason: "passing in Consul" },
   a: { type: "accused", reason: "critical in Consul" },
   u: { type: "unvouched" },
@@ -100,7 +100,7 @@ describe("nextHealth()", () => {
       const isUp = Math.floor(now / 1_000) % 2 === 1;
       health = nextHealth(
         health,
-        isUp ? { type: "passed", reason: "" } : { type: "condemned", reason: "" },
+        isUp ? { type: "passed", reason: "" } : { type: "condemned", isSilent: true, reason: "" },
         rules,
         now,
       );

@@ -14,6 +14,8 @@ export interface Health {
   readonly relapses: number;
   /** When it last came back, in milliseconds since the Unix epoch. Undefined until it has fallen and returned once. */
   readonly returnedAt: number | undefined;
+  /** As `Member.unansweredAt`. */
+  readonly unansweredAt: number | undefined;
   /** Discovery calls it critical while our own checks do not. They may save it until `endsAt`, as `now` counts. */
   readonly accusation: { readonly reason: string; readonly endsAt: number } | undefined;
   /** What put it into this phase, for people. */
@@ -25,8 +27,8 @@ export type HealthEvent =
   | { readonly type: "passed"; readonly reason: string }
   /** A check of our own failed: for certain when nobody listens there, otherwise in a way that may be an accident. */
   | { readonly type: "failed"; readonly certain: boolean; readonly reason: string }
-  /** A push could not be delivered. */
-  | { readonly type: "condemned"; readonly reason: string }
+  /** A push could not be delivered: it went unanswered (`isSilent`), or nobody listens there. */
+  | { readonly type: "condemned"; readonly isSilent: boolean; readonly reason: string }
   /**
    * Discovery calls the member critical. Final for a member that is not in service; one that is may be saved by our own
    * checks.
@@ -56,6 +58,7 @@ export const UNCHECKED: Health = {
   streak: 0,
   relapses: 0,
   returnedAt: undefined,
+  unansweredAt: undefined,
   accusation: undefined,
   reason: "not checked yet",
 };
@@ -77,9 +80,9 @@ export function nextHealth(health: Health, event: HealthEvent, rules: HealthRule
     case "passed":
       return afterPass(health, event.reason, rules, now);
     case "failed":
-      return afterFailure(health, event, rules, now);
+      return afterFailure({ ...health, unansweredAt: event.certain ? undefined : now }, event, rules, now);
     case "condemned":
-      return fallen(health, event.reason, rules, now);
+      return fallen({ ...health, unansweredAt: event.isSilent ? now : undefined }, event.reason, rules, now);
     case "accused":
       return afterAccusation(health, event.reason, rules, now);
     case "vouched":

@@ -17,6 +17,11 @@ export interface Member {
   readonly draining: boolean;
   /** When the state was entered, in milliseconds since the Unix epoch. */
   readonly since: number;
+  /**
+   * When it last left a check or a push unanswered, in milliseconds since the Unix epoch. Absent: it never did, or nobody has listened
+   * there since, so that nothing can be waiting in its sockets any more.
+   */
+  readonly unansweredAt?: number | undefined;
   /** Why it is in this state, for people: a log line, a status page. Never parsed. */
   readonly reason: string;
 }

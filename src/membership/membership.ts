@@ -84,10 +84,11 @@ export class Membership {
 
   /**
    * Tells that a push could not be delivered: connection refused, or no answer to the push nor to a probe. Takes the
-   * member out at once; our own checks bring it back. An address that is no member is ignored.
+   * member out at once; our own checks bring it back. An address that is no member is ignored. `isSilent`: false when nobody
+   * listens there.
    */
-  reportUnreachable(address: string, reason: string): void {
-    this.#roster.condemn(address, reason);
+  reportUnreachable(address: string, reason: string, isSilent = true): void {
+    this.#roster.condemn(address, reason, isSilent);
   }
 
   start(): void {

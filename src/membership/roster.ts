@@ -43,8 +43,8 @@ export class Roster {
   }
 
   /** Takes a member out at once. An unknown address is ignored: it may have left since. */
-  condemn(address: string, reason: string): void {
-    this.#tracked.get(address)?.condemn(reason);
+  condemn(address: string, reason: string, isSilent: boolean): void {
+    this.#tracked.get(address)?.condemn(reason, isSilent);
   }
 
   /** Ends all checks. Nothing changes any more. */

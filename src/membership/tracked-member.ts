@@ -41,6 +41,11 @@ export interface TrackedMemberContext {
 }
 
 const JITTER = 0.2;
+/** The longest time between two checks of a member. */
+export function longestCheckDelayMs(intervalMs: number): number {
+  return intervalMs * (1 + JITTER);
+}
+
 /** How long a newcomer may be prepared before it takes pushes all the same. */
 const UNSEEN_TIMEOUT_MS = 10_000;
 /** A member in service for so many check intervals after its return is steady again. */
@@ -102,8 +107,8 @@ export class TrackedMember {
   }
 
   /** Takes the member out at once. Our own checks decide when it returns, whatever discovery says. */
-  condemn(reason: string): void {
-    this.#apply({ type: "condemned", reason });
+  condemn(reason: string, isSilent: boolean): void {
+    this.#apply({ type: "condemned", isSilent, reason });
   }
 
   /** Ends its checks. Nothing changes any more. */
@@ -149,14 +154,19 @@ export class TrackedMember {
   }
 
   #prepareUnseen(event: HealthEvent): void {
+    if (this.#preparation !== undefined) return;
     const goOn = () => {
-      if (!this.#mustPrepareUnseen || this.#health.phase !== "unchecked") return;
       this.#mustPrepareUnseen = false;
       this.#apply(event);
     };
     this.#prepare(goOn);
-    // The whole list waits for its newcomers. What is left undone after this is left to audits.
-    setTimeout(goOn, UNSEEN_TIMEOUT_MS);
+    // The whole list waits for its newcomers. What is left undone after this is left to audits: nobody may go on cleaning a member
+    // that takes pushes.
+    setTimeout(() => {
+      if (!this.#mustPrepareUnseen || this.#health.phase !== "unchecked") return;
+      this.#cancelPreparation();
+      goOn();
+    }, UNSEEN_TIMEOUT_MS);
   }
 
   #cancelPreparation(): void {
@@ -259,7 +269,8 @@ function eventOfResult({ verdict, detail }: ProbeResult): HealthEvent {
 function describeMember(address: string, health: Health, target: Target): Omit<Member, "since"> | undefined {
   if (health.phase === "unchecked") return undefined;
   const { draining } = target;
-  if (health.phase !== "up") return { address, state: health.phase, draining, reason: health.reason };
+  const { unansweredAt } = health;
+  if (health.phase !== "up") return { address, state: health.phase, draining, unansweredAt, reason: health.reason };
   const state: MemberState = draining ? "draining" : "active";
-  return { address, state, draining, reason: draining ? target.reason : health.reason };
+  return { address, state, draining, unansweredAt, reason: draining ? target.reason : health.reason };
 }

@@ -1,5 +1,6 @@
 import type { Logger } from "../log.ts";
 import type { MemberSet } from "../membership/member-set.ts";
+import type { ListedGroup } from "../pushgateway/group-json.ts";
 import { MemberRequestError } from "../pushgateway/member-request.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import type { WorkSlices } from "../work-slices.ts";
@@ -8,10 +9,12 @@ import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import type { Directory } from "./directory.ts";
 import type { PushJournal } from "./push-journal.ts";
 import type { Resolution } from "./resolution.ts";
+import type { Thaws } from "./thaws.ts";
 
 export interface AdmissionContext {
   readonly members: () => MemberSet | undefined;
   readonly directory: Directory;
+  readonly thaws: Thaws;
   readonly lister: ClusterLister;
   readonly resolution: Resolution;
   readonly removal: CopyRemoval;
@@ -19,6 +22,8 @@ export interface AdmissionContext {
   readonly slices: WorkSlices;
   /** When all groups were wiped while the member was out of reach, in milliseconds by this router's clock; undefined: never. */
   readonly wipedAt: (address: string) => number | undefined;
+  /** So long after a member has come back every router has noticed, and cleaned it of what it knows to be gone. */
+  readonly noticeMs: () => number;
   readonly log: Logger;
 }
 
@@ -29,6 +34,8 @@ const TROUBLE_TIMEOUT_MS = 60_000;
 /** So long a member waits for what cannot be decided yet. An audit decides it later. */
 const UNDECIDED_TIMEOUT_MS = 15_000;
 const IN_USE_S = 15;
+/** Between two looks whether somebody pushes to a member that waits. */
+const NOTICE_PAUSE_MS = 1_000;
 /**
  * Before another look. What a thawed member had in its sockets is applied within a second. After a clean-up, other routers may be
  * about to delete what they saw before it, for a second after their look (`CopyRemoval`); a push that came in between
@@ -41,12 +48,48 @@ const PAUSES_MS = { clean: 1_000, more: 0, cleaned: 3_000, undecided: 1_000, tro
  * elsewhere or deleted meanwhile, and pushes that were given up may still be applied. Resolves when the member holds nothing
  * stale that this router knows of, or when it cannot be cleaned, which is logged. Rejects only when aborted.
  *
- * Pushes that other members acknowledge meanwhile need no watching: their clean-up deletes the copy here, too.
+ * One that comes back is cleaned once more when other routers have noticed it, too: they may know of deletions that this one does
+ * not, and what is gone must not come back with the next push. Pushes that other members acknowledge meanwhile need no watching:
+ * their clean-up deletes the copy here, too.
  */
 export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
+  const cameBackAt = Date.now();
+  const isNewcomer = context.members()?.has(address) !== true;
+  await clean(context, address, signal);
+  if (isNewcomer || !(await waitUntilNoticed(context, address, cameBackAt, signal))) return;
+  await clean(context, address, signal);
+}
+
+/** Waits until other routers must have noticed that the member is back. False: one of them pushes to it already. */
+async function waitUntilNoticed(
+  context: AdmissionContext,
+  address: string,
+  cameBackAt: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { lister, thaws, noticeMs } = context;
+  const left = () => cameBackAt + noticeMs() - Date.now();
+  while (left() > 0) {
+    await Bun.sleep(Math.min(left(), NOTICE_PAUSE_MS));
+    signal.throwIfAborted();
+    let isPushedTo = false;
+    const visit = (group: ListedGroup) => {
+      const { pushedAt } = lister.copyOf(address, group);
+      const isLater = (pushedAt.seconds - pushedAt.uncertainty) * 1000 > cameBackAt;
+      if (isLater && thaws.at(address, pushedAt) === undefined) isPushedTo = true;
+    };
+    // Who cannot be listed is not known to be in use.
+    await lister.list(address, visit, signal).catch(() => signal.throwIfAborted());
+    if (isPushedTo) return false;
+  }
+  return true;
+}
+
+async function clean(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
   const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS);
   const deadline = AbortSignal.any([signal, timeout]);
-  const progress = new Progress((await isAnyDoubtful(context, address)) ? 2 : 1);
+  const mayHoldDoubtful = context.thaws.isRecent(address, Date.now()) || (await isAnyDoubtful(context, address));
+  const progress = new Progress(mayHoldDoubtful ? 2 : 1);
   while (!timeout.aborted) {
     const outcome = await look(context, address, deadline);
     signal.throwIfAborted();
@@ -161,7 +204,7 @@ function wipedCopies(
   if (wipedAt === undefined) return [];
   // In doubt about its clock, it was before: the member was out of reach at that time.
   const before = [...own].filter(([, { pushedAt }]) => (pushedAt.seconds - pushedAt.uncertainty) * 1000 < wipedAt);
-  return before.map(([id, { pushTime }]) => ({ id, address, pushTime, carryTo: undefined, reason: "deleted" }));
+  return before.map(([id, { pushTime }]) => ({ id, address, pushTime, carriage: undefined, reason: "deleted" }));
 }
 
 function reachableBut(set: MemberSet | undefined, address: string): readonly string[] {

@@ -10,16 +10,20 @@ import {
 } from "../pushgateway/group-requests.ts";
 import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
+import { CarryGuard } from "./carry-guard.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
+import type { Doubts } from "./doubts.ts";
+import { familiesToCarry } from "./family-choice.ts";
 import type { GroupReader } from "./group-reader.ts";
-import type { LocalTime, MemberClocks } from "./member-clocks.ts";
+import type { MemberClocks } from "./member-clocks.ts";
 import type { PlacementObserver, RemovalReason } from "./placement-surroundings.ts";
 
 export interface CleanUpContext {
   readonly clients: PushgatewayClients;
   readonly directory: Directory;
   readonly clocks: MemberClocks;
+  readonly doubts: Doubts;
   readonly reader: GroupReader;
   readonly lister: ClusterLister;
   readonly features: FeatureDetection;
@@ -28,35 +32,23 @@ export interface CleanUpContext {
   readonly log: Logger;
 }
 
+/** What is to be carried. */
+export interface Carriage {
+  readonly id: GroupId;
+  /** Members that hold a copy, or may hold one. */
+  readonly from: readonly string[];
+  readonly to: string;
+  /** Members that are looked at, too, before anything is carried: others may know of copies there. */
+  readonly elsewhere: readonly string[];
+  /** For how many seconds nobody must have pushed to the target. */
+  readonly quietS: number;
+}
+
 /** `done`: the copy is not needed any more. `left`: it is, for now. `failed`: as it is, and a member did not do its part. */
 export type CarryOutcome = "done" | "left" | "failed";
 
-/** For whoever waits for a carrying, and may go on without it as long as nothing has been written. */
-export class CarryGuard {
-  readonly #cancelled = Promise.withResolvers<void>();
-  #state: "looking" | "writing" | "cancelled" = "looking";
-
-  get whenCancelled(): Promise<void> {
-    return this.#cancelled.promise;
-  }
-
-  /** Nothing will be written from now on. False: it is too late, the writing has to be waited for. */
-  cancel(): boolean {
-    if (this.#state === "writing") return false;
-    this.#state = "cancelled";
-    this.#cancelled.resolve();
-    return true;
-  }
-
-  /** Whether writing is still wanted. */
-  beginWriting(): boolean {
-    if (this.#state !== "cancelled") this.#state = "writing";
-    return this.#state === "writing";
-  }
-}
-
-/** A copy to carry from. */
-interface Source {
+/** What a member holds of a group. */
+interface Copy {
   readonly address: string;
   readonly contents: GroupContents;
 }
@@ -106,54 +98,40 @@ export class CleanUp {
   }
 
   /**
-   * Gives `to` the families of the copies on `from` that it lacks or has from an earlier push. It must not be pushed to meanwhile: what
-   * came between the look and the step would be overwritten. `quietS`: how long nobody must have pushed to it. Ends at once when it
-   * is cancelled.
+   * Gives the target the families of the other copies that it lacks or has from an earlier push. It must not be pushed to meanwhile:
+   * what came between the look and the step would be overwritten. Ends at once when it is cancelled.
    *
-   * All copies are to be named at once: what is carried looks newly pushed, and nothing older could be told from it afterwards.
+   * What is carried looks newly pushed, so that nothing older can be told from it afterwards. Therefore all copies are looked at
+   * before: also those elsewhere, which the directory then knows.
    */
-  async carry(
-    id: GroupId,
-    from: readonly string[],
-    to: string,
-    quietS: number,
-    guard: CarryGuard = new CarryGuard(),
-  ): Promise<CarryOutcome> {
-    const cancelled = guard.whenCancelled.then((): CarryOutcome => "left");
-    return await Promise.race([this.#carry(id, from, to, quietS, guard), cancelled]);
+  async carry(carriage: Carriage, guard: CarryGuard = new CarryGuard()): Promise<CarryOutcome> {
+    const stopped = guard.whenStopped.then((): CarryOutcome => "left");
+    return await Promise.race([this.#carry(carriage, guard), stopped]);
   }
 
-  async #carry(
-    id: GroupId,
-    from: readonly string[],
-    to: string,
-    quietS: number,
-    guard: CarryGuard,
-  ): Promise<CarryOutcome> {
-    const { reader, lister, log, observer, clocks } = this.#context;
+  async #carry({ id, from, to, elsewhere, quietS }: Carriage, guard: CarryGuard): Promise<CarryOutcome> {
+    const { log, observer, clocks, directory } = this.#context;
     try {
-      const [target, ...copies] = await Promise.all([to, ...from].map((address) => reader.read(address, id)));
-      const sources = from.flatMap((address, index) => {
-        const contents = copies[index];
-        return contents === undefined ? [] : [{ address, contents }];
-      });
-      if (sources.length === 0) return "done";
-      if (target !== undefined || sources.length > 1) {
-        await lister.measureClocks([to, ...from], AbortSignal.timeout(REQUEST_TIMEOUT_MS));
-      }
-      const missing = this.#newestOf(id, sources, to, target);
+      const known = await this.#read(id, [to, ...from]);
+      if ((await this.#missingAt(to, id, known)).length === 0) return "done";
+      // Who is away is passed over: it is cleaned when it returns.
+      const others = (await Promise.all(elsewhere.map((one) => this.#read(id, [one]).catch(() => [])))).flat();
+      for (const { address } of others) directory.seen(id, address, Date.now());
+      const copies = [...known, ...others];
+      const missing = await this.#missingAt(to, id, copies);
       if (missing.length === 0) return "done";
-      const pushedAt = clocks.localTime(to, target?.pushTime ?? 0, Date.now()).seconds;
+      const target = copies.find(({ address }) => address === to);
+      const pushedAt = clocks.localTime(to, target?.contents.pushTime ?? 0, Date.now()).seconds;
       if (Date.now() / 1000 - pushedAt < quietS) return "left";
-      if (sources.some(({ contents }) => contents.incomplete)) {
+      if (copies.some(({ address, contents }) => address !== to && contents.incomplete)) {
         log.warn("Cannot carry native histograms over, so several copies of a group stay", {
           from: from.join(" "),
           to,
         });
         return "left";
       }
-      if (!guard.beginWriting()) return "left";
-      if (!(await this.put(id, missing, to, "POST"))) return "failed";
+      const isWritten = await guard.write(() => this.put(id, missing, to, "POST"));
+      if (isWritten !== true) return isWritten === undefined ? "left" : "failed";
       observer.familiesCarried(missing.length);
       return "done";
     } catch (error) {
@@ -161,6 +139,15 @@ export class CleanUp {
       log.debug("Cannot carry families over, will try again", { from: from.join(" "), to, err: error });
       return "failed";
     }
+  }
+
+  /** The copies on these members. */
+  async #read(id: GroupId, addresses: readonly string[]): Promise<readonly Copy[]> {
+    const { reader } = this.#context;
+    const copies = await Promise.all(
+      addresses.map(async (address) => ({ address, contents: await reader.read(address, id) })),
+    );
+    return copies.filter((copy): copy is Copy => copy.contents !== undefined);
   }
 
   /** Pushes families to a member. Whether it took them. */
@@ -187,47 +174,22 @@ export class CleanUp {
     return false;
   }
 
-  /** The newest of each family, where the target does not have it as new. */
-  #newestOf(
-    id: GroupId,
-    sources: readonly Source[],
-    to: string,
-    target: GroupContents | undefined,
-  ): readonly ContentFamily[] {
-    const newest = new Map<string, { readonly family: ContentFamily; readonly at: LocalTime }>();
+  /** The families that the target lacks, or has from an earlier push. */
+  async #missingAt(to: string, id: GroupId, copies: readonly Copy[]): Promise<readonly ContentFamily[]> {
+    const { clocks, doubts, lister } = this.#context;
+    const addresses = copies.map(({ address }) => address);
+    if (copies.length > 1) await lister.measureClocks(addresses, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
     const now = Date.now();
-    const timed = (address: string, family: ContentFamily) => ({
-      family,
-      at: this.#context.clocks.localTime(address, family.pushedAt, now),
-    });
-    const own = new Map(target?.families.map((family) => [family.name, timed(to, family).at]));
-    for (const { address, contents } of sources) {
-      const doubtedAt = this.#doubtAbout(id, address);
-      for (const candidate of contents.families.map((family) => timed(address, family))) {
-        // What a push that was given up brought once its member thawed is older than it looks.
-        if ((candidate.at.seconds + candidate.at.uncertainty) * 1000 >= doubtedAt) continue;
-        const { name } = candidate.family;
-        const known = newest.get(name);
-        if (isNewer(candidate.at, own.get(name)) && (known === undefined || candidate.at.seconds > known.at.seconds)) {
-          newest.set(name, candidate);
-        }
-      }
-    }
-    return [...newest.values()].map(({ family }) => family);
-  }
-
-  /** Since when a push to the member is in doubt; Infinity: none is. */
-  #doubtAbout(id: GroupId, address: string): number {
-    const holders = this.#context.directory.get(id)?.holders ?? [];
-    return holders.find((holder) => holder.address === address)?.doubtedAt ?? Number.POSITIVE_INFINITY;
+    const families = copies.flatMap(({ address, contents }) =>
+      contents.families.map((family) => {
+        const pushedAt = clocks.localTime(address, family.pushedAt, now);
+        return { address, family, pushedAt, doubtedAt: doubts.about(id, address, pushedAt) };
+      }),
+    );
+    return familiesToCarry(families, to);
   }
 
   #requestOptions() {
     return { utf8Names: this.#context.utf8Names(), timeoutMs: REQUEST_TIMEOUT_MS };
   }
-}
-
-/** For certain. */
-function isNewer(time: LocalTime, other: LocalTime | undefined): boolean {
-  return other === undefined || time.seconds - other.seconds > time.uncertainty + other.uncertainty;
 }

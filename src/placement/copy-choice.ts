@@ -1,4 +1,5 @@
 import { isDeletion, type Truth } from "./directory.ts";
+import { isOvertaken } from "./doubts.ts";
 import type { LocalTime } from "./member-clocks.ts";
 
 /** A copy of a group as it was just seen on a member. */
@@ -6,7 +7,7 @@ export interface SeenCopy {
   readonly address: string;
   /** Its `push_time_seconds` by this router's clock. */
   readonly pushedAt: LocalTime;
-  /** When a push to its member was given up, in milliseconds by this router's clock; undefined: none was, or that is settled. */
+  /** As `Doubts.about` says. */
   readonly doubtedAt: number | undefined;
 }
 
@@ -41,7 +42,7 @@ export interface ChoiceContext {
  * Takes at least one copy, at most one a member.
  */
 export function chooseCopy(copies: readonly SeenCopy[], context: ChoiceContext): CopyChoice {
-  const credible = copies.filter((copy) => !isOvertaken(copy, copies, context.truth));
+  const credible = copies.filter((copy) => !hasBeenOvertaken(copy, copies, context.truth));
   const later = context.truth === undefined ? credible : credible.filter((copy) => isAfter(copy, context.truth));
   const ofTruth = credible.find(({ address }) => address === context.truth?.address);
   const isTruthThere = ofTruth !== undefined || context.truthIsOutOfReach || isDeletion(context.truth);
@@ -52,18 +53,11 @@ export function chooseCopy(copies: readonly SeenCopy[], context: ChoiceContext):
   return chooseByTime(copies, candidates, context);
 }
 
-/**
- * Whether the copy is in doubt, and the group was pushed elsewhere since. Before that, what it holds is as new as any: the last
- * push that its member acknowledged, or the one that was given up.
- */
-function isOvertaken({ address, doubtedAt }: SeenCopy, copies: readonly SeenCopy[], truth: Truth | undefined): boolean {
-  if (doubtedAt === undefined) return false;
-  const isTruthLater = truth !== undefined && truth.address !== address && truth.at >= doubtedAt;
-  return isTruthLater || copies.some((other) => other.doubtedAt === undefined && mayBeLater(other, doubtedAt));
-}
-
-function mayBeLater({ pushedAt }: SeenCopy, time: number): boolean {
-  return (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= time;
+/** Whether the copy is in doubt, and the group was pushed elsewhere since. */
+function hasBeenOvertaken(copy: SeenCopy, copies: readonly SeenCopy[], truth: Truth | undefined): boolean {
+  const { address, doubtedAt } = copy;
+  const isTruthLater = truth !== undefined && truth.address !== address && truth.at >= (doubtedAt ?? Infinity);
+  return isTruthLater || isOvertaken(copy, copies);
 }
 
 function chooseByTime(

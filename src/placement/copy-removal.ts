@@ -1,5 +1,6 @@
 import type { GroupId } from "../sharding/group-id.ts";
-import { CarryGuard, type CarryOutcome, type CleanUp } from "./clean-up.ts";
+import { CarryGuard } from "./carry-guard.ts";
+import type { Carriage, CarryOutcome, CleanUp } from "./clean-up.ts";
 import type { ClusterLister, FoundCopies } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
@@ -24,8 +25,8 @@ export interface Removal {
   readonly address: string;
   /** The copy that was seen, by the member's clock. */
   readonly pushTime: number;
-  /** The member that gets what it lacks before; undefined: it lacks nothing. */
-  readonly carryTo: string | undefined;
+  /** What its group's newest copy gets before, of all others; undefined: it lacks nothing. */
+  readonly carriage: Pick<Carriage, "from" | "to"> | undefined;
   readonly reason: "stale" | "deleted" | "expired";
 }
 
@@ -152,14 +153,14 @@ export class CopyRemoval {
     return late;
   }
 
-  async #remove({ id, address, pushTime, carryTo, reason }: Removal, lookedAt: number): Promise<CarryOutcome> {
+  async #remove({ id, address, pushTime, carriage, reason }: Removal, lookedAt: number): Promise<CarryOutcome> {
     const { gates, cleanUp, directory, journal, members, isInFlight } = this.#context;
     return await gates.close(id, async () => {
       // A push that is on its way cleans up after itself, and what was seen before it no longer holds.
       const isOutdated = (directory.get(id)?.truth?.at ?? 0) > lookedAt;
       if (isOutdated || journal.has(id) || isInFlight(id)) return "failed";
-      if (carryTo !== undefined) {
-        const outcome = await carryInTime(cleanUp, id, address, carryTo);
+      if (carriage !== undefined) {
+        const outcome = await carryInTime(cleanUp, { id, ...carriage, elsewhere: [], quietS: QUIET_AT_OWNER_S });
         // The next push finds both copies in the directory, and joins them with nobody in between.
         if (outcome !== "done") return outcome;
       }
@@ -171,11 +172,11 @@ export class CopyRemoval {
 }
 
 /** A push of the group waits meanwhile, so this must not take long. */
-async function carryInTime(cleanUp: CleanUp, id: GroupId, from: string, to: string): Promise<CarryOutcome> {
+async function carryInTime(cleanUp: CleanUp, carriage: Carriage): Promise<CarryOutcome> {
   const guard = new CarryGuard();
-  const timer = setTimeout(() => guard.cancel(), MAX_CARRY_MS);
+  const timer = setTimeout(() => void guard.cancel(), MAX_CARRY_MS);
   try {
-    return await cleanUp.carry(id, [from], to, QUIET_AT_OWNER_S, guard);
+    return await cleanUp.carry(carriage, guard);
   } finally {
     clearTimeout(timer);
   }

@@ -39,7 +39,7 @@ async function expireOnce(
     (group) => {
       const { id, pushTime } = group;
       if (!isExpired(ttl, group.key, lister.lastPushOf(address, group), startedAt)) return;
-      visit({ id, address, pushTime, carryTo: undefined, reason: "expired" });
+      visit({ id, address, pushTime, carriage: undefined, reason: "expired" });
     },
     signal,
   );

@@ -12,6 +12,8 @@ export interface PlacementOptions {
   /** Copies that are deleted in the background from one member within a second. */
   readonly cleanUpRate: number;
   readonly ttl: readonly ExpiryRule[];
+  /** So long after a member has come back every router with the same configuration has noticed. */
+  readonly noticeMs: number;
   /** Must equal the Pushgateways' own --push.enable-utf8-names. */
   readonly utf8Names: boolean;
 }

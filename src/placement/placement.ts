@@ -10,6 +10,7 @@ import { ClusterLister } from "./cluster-lister.ts";
 import { chooseCopy } from "./copy-choice.ts";
 import { CopyRemoval } from "./copy-removal.ts";
 import { Directory } from "./directory.ts";
+import { Doubts } from "./doubts.ts";
 import { type EvacuationResult, evacuate } from "./evacuation.ts";
 import { deleteGroups, type NotDeleted, type SeenGroups } from "./group-deletion.ts";
 import { GroupReader } from "./group-reader.ts";
@@ -21,6 +22,7 @@ import type { PlacementOptions, PlacementSurroundings } from "./placement-surrou
 import { PushCleanUp } from "./push-clean-up.ts";
 import { PushJournal } from "./push-journal.ts";
 import { Resolution } from "./resolution.ts";
+import { Thaws } from "./thaws.ts";
 import { ViewHistory } from "./view-history.ts";
 
 /** Looking at all members takes no longer than this in a small cluster, which can afford it with each POST after a change. */
@@ -38,6 +40,8 @@ export class Placement {
   readonly #surroundings: PlacementSurroundings;
   readonly #directory = new Directory();
   readonly #clocks = new MemberClocks();
+  readonly #thaws = new Thaws();
+  readonly #doubts = new Doubts(this.#directory, this.#thaws);
   readonly #history = new ViewHistory(VIEW_MEMORY_MS);
   readonly #gates = new KeyGates();
   readonly #journal = new PushJournal();
@@ -73,6 +77,7 @@ export class Placement {
       ...surroundings,
       directory: this.#directory,
       clocks: this.#clocks,
+      doubts: this.#doubts,
       history: this.#history,
       gates: this.#gates,
       journal: this.#journal,
@@ -91,6 +96,7 @@ export class Placement {
     this.#pushCleanUp = new PushCleanUp({
       ...parts,
       cleanUp: this.#cleanUp,
+      noticeMs: () => this.#options.noticeMs,
       goesByAudit: () => {
         const last = this.#auditor.lastAudit;
         return last !== undefined && last.startedAt > this.#changedAt && last.durationMs > MAX_LOOK_MS;
@@ -114,25 +120,33 @@ export class Placement {
     this.#changedAt = Date.now();
     if (previous === undefined) this.#auditor.start();
     else this.#history.add(previous, this.#changedAt);
+    this.#thaws.membersChanged(next, previous, this.#changedAt);
     this.#clocks.retain(new Set(next.members.map(({ address }) => address)));
     // It may come back as another program.
     for (const { address, state } of next.members) if (state === "down") this.#features.forget(address);
     this.#auditor.membersChanged();
   }
 
-  /** A push has to wait until this resolves; undefined: it can go ahead. Never rejects. */
+  /** A push has to wait until this resolves, and then for `whenOpen`; undefined: it can go ahead. Never rejects. */
   beforePush(key: GroupingKey, method: string): Promise<void> | undefined {
-    return this.#pushCleanUp.beforePush(key, method);
+    return isStorable(key) ? this.#pushCleanUp.beforePush(key, method) : undefined;
+  }
+
+  /** Resolves when nobody works on the group any more; undefined: nobody does. Never rejects. */
+  whenOpen(key: GroupingKey): Promise<void> | undefined {
+    return this.#gates.isAnyClosed ? this.#gates.whenOpen(groupIdOf(key)) : undefined;
   }
 
   /** A member answered 2xx to a push. Resolves when its client can be told; undefined: at once. Never rejects. */
   acknowledged(key: GroupingKey, method: string, address: string): Promise<void> | undefined {
+    if (!isStorable(key)) return undefined;
     if (this.#journal.isOpen) this.#journal.note(groupIdOf(key));
     return this.#pushCleanUp.acknowledged(key, method, address);
   }
 
   /** A push to the member was given up after its bytes were sent: the member may apply it at any time. */
   doubted(key: GroupingKey, address: string): void {
+    if (!isStorable(key)) return;
     this.#directory.doubted(groupIdOf(key), address, Date.now());
   }
 
@@ -141,6 +155,7 @@ export class Placement {
    * they are looked at soon.
    */
   questioned(key: GroupingKey): void {
+    if (!isStorable(key)) return;
     const set = this.#surroundings.members();
     if (set === undefined || this.#pushCleanUp.isQuiet(set)) return;
     this.#auditor.followUp(groupIdOf(key));
@@ -152,10 +167,12 @@ export class Placement {
       {
         ...this.#surroundings,
         directory: this.#directory,
+        thaws: this.#thaws,
         lister: this.#lister,
         resolution: this.#resolution,
         removal: this.#removal,
         journal: this.#journal,
+        noticeMs: () => this.#options.noticeMs,
         wipedAt: (member) => this.#wiped.get(member),
       },
       address,
@@ -207,11 +224,10 @@ export class Placement {
   chooseCopy(id: GroupId, copies: readonly { address: string; pushTime: number }[]): string | undefined {
     const entry = this.#directory.get(id);
     const set = this.#surroundings.members();
-    const seen = copies.map(({ address, pushTime }) => ({
-      address,
-      pushedAt: this.#lister.localTime(address, pushTime),
-      doubtedAt: entry?.holders.find((holder) => holder.address === address)?.doubtedAt,
-    }));
+    const seen = copies.map(({ address, pushTime }) => {
+      const pushedAt = this.#lister.localTime(address, pushTime);
+      return { address, pushedAt, doubtedAt: this.#doubts.about(id, address, pushedAt) };
+    });
     const truthAddress = entry?.truth?.address;
     const truthIsOutOfReach = truthAddress !== undefined && set?.stateOf(truthAddress) === "down";
     return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: undefined, isForShow: true }).keep;
@@ -242,4 +258,9 @@ export class Placement {
   get misplacedGroups(): number {
     return this.#directory.size;
   }
+}
+
+/** No Pushgateway has a group whose key is not UTF-8; and its ID could be that of another group, since no byte is left for separators. */
+function isStorable({ validUtf8 }: GroupingKey): boolean {
+  return validUtf8;
 }

@@ -1,7 +1,8 @@
 import type { MemberSet } from "../membership/member-set.ts";
 import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
-import { CarryGuard, type CleanUp } from "./clean-up.ts";
+import { CarryGuard } from "./carry-guard.ts";
+import type { Carriage, CleanUp } from "./clean-up.ts";
 import { type Directory, isDeletion, type Truth } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { KeyGates } from "./key-gates.ts";
@@ -18,6 +19,8 @@ export interface PushCleanUpContext {
    * that audit is younger than the last change of members, and a look costs too much.
    */
   readonly goesByAudit: () => boolean;
+  /** So long after a member has come back every router has noticed, and cleaned it of what it knows to be gone. */
+  readonly noticeMs: () => number;
   /** Told of a group of which a copy was left that should be gone. */
   readonly onLeft: (id: GroupId) => void;
   /** Whether a push of this group is on its way to a member, which has not answered yet. */
@@ -51,20 +54,18 @@ export class PushCleanUp {
   /**
    * A push has to wait until this resolves; undefined: it can go ahead. Waits for whoever works on the group. And before a POST,
    * what copies elsewhere hold is carried to the owner, so that the copy with the newest push never lacks what an older one has.
-   * Never rejects.
+   * Who has waited must ask `gates` before it goes ahead. Never rejects.
    */
   beforePush(key: GroupingKey, method: string): Promise<void> | undefined {
-    const { members, directory, gates } = this.#context;
+    const { members, gates } = this.#context;
     const set = members();
     if (set === undefined || (!gates.isAnyClosed && this.isQuiet(set))) return undefined;
     const id = groupIdOf(key);
     const owner = ownerOf(set, id);
-    const truth = directory.get(id)?.truth;
-    // Nothing of what was deleted may come back.
-    const isJoined = isDeletion(truth) || (truth?.address === owner && truth?.isWhole === true);
-    if (method !== "POST" || owner === undefined || isJoined) return gates.whenOpen(id);
-    const within = this.#others(id, key, owner, set, false).filter((other) => isWithinReach(set, other));
-    return within.length === 0 ? gates.whenOpen(id) : this.#workOn(id, (guard) => this.#join(id, within, owner, guard));
+    if (method !== "POST" || owner === undefined || this.#isJoined(id, owner)) return gates.whenOpen(id);
+    const others = this.#others(id, key, owner, set, false);
+    if (!others.some((other) => this.#canJoin(set, other))) return gates.whenOpen(id);
+    return this.#workOn(id, (guard) => this.#join(id, others, owner, guard));
   }
 
   /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
@@ -82,7 +83,7 @@ export class PushCleanUp {
     if (others.length === 0 && entry === undefined) return undefined;
     const truth = { address, isWhole, at: Date.now() };
     directory.acknowledged(id, truth, others);
-    const within = others.filter((other) => isWithinReach(set, other));
+    const within = others.filter((other) => (isWhole ? isWithinReach(set, other) : this.#canJoin(set, other)));
     const work = (guard: CarryGuard) => this.#clean(id, truth, within, guard);
     if (within.length > 0) return this.#workOn(id, work);
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
@@ -117,12 +118,39 @@ export class PushCleanUp {
     return [...others].filter((other) => set.has(other));
   }
 
+  /** Whether the owner's copy lacks nothing, or nothing else may come back because the group was deleted. */
+  #isJoined(id: GroupId, owner: string): boolean {
+    const truth = this.#context.directory.get(id)?.truth;
+    return isDeletion(truth) || (truth?.address === owner && truth.isWhole);
+  }
+
   async #join(id: GroupId, others: readonly string[], owner: string, guard: CarryGuard): Promise<void> {
-    const { cleanUp, directory } = this.#context;
+    const { cleanUp, directory, members } = this.#context;
+    const set = members();
+    // Of several pushes that wait, the first one joins.
+    if (set === undefined || this.#isJoined(id, owner)) return;
     // What they bring must be there before anybody looks what is missing.
     if (!(await this.#areOthersAnswered(id))) return;
-    if ((await cleanUp.carry(id, others, owner, 0, guard)) !== "done") return;
-    directory.acknowledged(id, { address: owner, isWhole: true, at: Date.now() }, others);
+    const at = Date.now();
+    const from = others.filter((other) => this.#canJoin(set, other));
+    if ((await cleanUp.carry(this.#carriage(id, from, owner, set), guard)) !== "done") return;
+    directory.acknowledged(id, { address: owner, isWhole: from.length === others.length, at }, others);
+  }
+
+  #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet): Carriage {
+    const isElsewhere = (address: string) => address !== to && !from.includes(address) && this.#canJoin(set, address);
+    const addresses = this.#context.goesByAudit() ? [] : set.members.map(({ address }) => address);
+    return { id, from, to, elsewhere: addresses.filter(isElsewhere), quietS: 0 };
+  }
+
+  /**
+   * Whether copies there can be joined with others. On a member that has just come back, other routers may be about to delete what
+   * they know to be gone, and that would come back with the push.
+   */
+  #canJoin(set: MemberSet, address: string): boolean {
+    const member = set.members.find((known) => known.address === address);
+    if (member === undefined || member.state === "down") return false;
+    return member.state !== "joining" || Date.now() - member.since > this.#context.noticeMs();
   }
 
   async #clean(id: GroupId, truth: Truth, addresses: readonly string[], guard: CarryGuard): Promise<void> {
@@ -130,15 +158,21 @@ export class PushCleanUp {
     // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
     // did, none would be left.
     const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
-    const carryTo = truth.isWhole ? undefined : truth.address;
-    let isAnyLeft =
-      !isLatest || (carryTo !== undefined && (await cleanUp.carry(id, addresses, carryTo, 0, guard)) !== "done");
+    let isAnyLeft = !isLatest || !(await this.#completes(id, truth, addresses, guard));
     if (!isAnyLeft) {
       const gone = await Promise.all(addresses.map((address) => cleanUp.remove(id, address, "moved")));
       isAnyLeft = gone.includes(false);
     }
     if (isAnyLeft) onLeft(id);
     else directory.dropIfAtHome(id, ownerOf(members(), id));
+  }
+
+  /** Carries to the copy that counts what it lacks. */
+  async #completes(id: GroupId, truth: Truth, from: readonly string[], guard: CarryGuard): Promise<boolean> {
+    const { cleanUp, members } = this.#context;
+    const set = members();
+    if (truth.isWhole || truth.address === undefined || set === undefined) return true;
+    return (await cleanUp.carry(this.#carriage(id, from, truth.address, set), guard)) === "done";
   }
 
   /** Waits for pushes of the group that were on their way when the gate closed. False: they take too long. */
@@ -160,7 +194,7 @@ export class PushCleanUp {
     const timer = setTimeout(timedOut.resolve, MAX_WAIT_MS);
     await Promise.race([done, timedOut.promise]);
     clearTimeout(timer);
-    if (!guard.cancel()) await done;
+    await guard.cancel();
   }
 }
 

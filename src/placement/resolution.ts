@@ -2,13 +2,15 @@ import { canonicalPathOf, type GroupId } from "../sharding/group-id.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import { type CopyChoice, chooseCopy } from "./copy-choice.ts";
 import { type CopyRemoval, QUIET_AT_OWNER_S, type Removal } from "./copy-removal.ts";
-import { type Directory, type DirectoryEntry, isDeletion, type Truth } from "./directory.ts";
+import { type Directory, isDeletion, type Truth } from "./directory.ts";
+import type { Doubts } from "./doubts.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
 import type { PushJournal } from "./push-journal.ts";
 
 export interface ResolutionContext extends Pick<PlacementSurroundings, "members" | "slices"> {
   readonly directory: Directory;
+  readonly doubts: Doubts;
   readonly lister: ClusterLister;
   readonly removal: CopyRemoval;
   /** Open from a look to the last removal that follows from it. */
@@ -81,12 +83,12 @@ export class Resolution {
     copies: readonly FoundCopy[],
     { listed, startedAt }: FoundCopies,
   ): readonly Removal[] | "undecided" {
-    const entry = this.#context.directory.get(id);
-    const truth = entry?.truth;
+    const { directory, doubts } = this.#context;
+    const truth = directory.get(id)?.truth;
     if (copies.length === 1 && truth === undefined) return [];
     const truthIsOutOfReach = truth?.address !== undefined && !listed.has(truth.address);
     const choice = chooseCopy(
-      copies.map((copy) => ({ ...copy, doubtedAt: doubtOf(entry, copy.address) })),
+      copies.map((copy) => ({ ...copy, doubtedAt: doubts.about(id, copy.address, copy.pushedAt) })),
       { truth, truthIsOutOfReach, owner: ownerOf(this.#context.members(), id) },
     );
     if (choice.stale.length === 0) return [];
@@ -95,16 +97,16 @@ export class Resolution {
     // What only an older copy has can be carried to the newest once that is within reach, and not before.
     if (isPieced && choice.keep === undefined) return "undecided";
     const reason = choice.by === "known" && truth?.address === undefined ? "deleted" : "stale";
-    const carryTo = isPieced ? choice.keep : undefined;
+    const carriage = isPieced && choice.keep !== undefined ? { from: choice.stale, to: choice.keep } : undefined;
     const stale = copies.filter(({ address }) => choice.stale.includes(address));
-    return stale.map(({ address, pushTime }) => ({ id, address, pushTime, carryTo, reason }));
+    return stale.map(({ address, pushTime }) => ({ id, address, pushTime, carriage, reason }));
   }
 
   /** Whether it is too early to act on the choice. A doubtful copy is never waited for: it is not where pushes go. */
   #mustWait(id: GroupId, copies: readonly FoundCopy[], choice: CopyChoice, now: number): boolean {
-    const entry = this.#context.directory.get(id);
     const isBusy = copies.some(({ address, pushedAt }) => {
-      if (!choice.stale.includes(address) || doubtOf(entry, address) !== undefined) return false;
+      const isDoubtful = this.#context.doubts.about(id, address, pushedAt) !== undefined;
+      if (!choice.stale.includes(address) || isDoubtful) return false;
       const mayGoOn = choice.by !== "known" && this.#mayTakePushes(id, address);
       return now / 1000 - pushedAt.seconds < (mayGoOn ? QUIET_AT_OWNER_S : QUIET_S);
     });
@@ -147,8 +149,4 @@ export class Resolution {
 function mayLack(choice: CopyChoice, copies: readonly FoundCopy[], truth: Truth | undefined): boolean {
   if (isDeletion(truth)) return false;
   return choice.by === "known" ? truth?.isWhole === false : copies.some((copy) => copy.isPieced);
-}
-
-function doubtOf(entry: DirectoryEntry | undefined, address: string): number | undefined {
-  return entry?.holders.find((holder) => holder.address === address)?.doubtedAt;
 }

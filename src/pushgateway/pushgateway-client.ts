@@ -17,8 +17,8 @@ export interface PushgatewayClientOptions {
   /** Request target of the probe. */
   readonly probePath: string;
   readonly probeTimeoutMs: number;
-  /** Told of a member that cannot be reached, with what was seen. */
-  readonly onUnreachable: (address: string, detail: string) => void;
+  /** Told of a member that cannot be reached, with what was seen. `isSilent`: false when nobody listens there. */
+  readonly onUnreachable: (address: string, detail: string, isSilent: boolean) => void;
 }
 
 /** Idle connections beyond these are closed rather than kept. */
@@ -97,7 +97,7 @@ export class PushgatewayClient implements AttemptOwner {
       if (hasAnswered(result.verdict)) {
         attempt.fail("dropped", `${this.address} closed the connection without an answer (${error.message})`);
       } else {
-        this.#options.onUnreachable(this.address, result.detail);
+        this.#options.onUnreachable(this.address, result.detail, result.verdict !== "refused");
         attempt.fail("dead", `${this.address}: ${error.message}, then ${result.detail}`);
         this.#failUnconnected(result.detail);
       }
@@ -148,7 +148,7 @@ export class PushgatewayClient implements AttemptOwner {
     void this.#probe().then((result) => {
       this.#probing = false;
       this.#lastProbe = performance.now();
-      if (!hasAnswered(result.verdict)) this.#giveUp(result.detail);
+      if (!hasAnswered(result.verdict)) this.#giveUp(result);
     });
   }
 
@@ -160,8 +160,8 @@ export class PushgatewayClient implements AttemptOwner {
    * The member is out of reach: fails every push that waits for it. The latest ones, too: they would wait in vain for another
    * probe, and with no time left for a third member if the next one is frozen as well.
    */
-  #giveUp(detail: string): void {
-    this.#options.onUnreachable(this.address, detail);
+  #giveUp({ detail, verdict }: ProbeResult): void {
+    this.#options.onUnreachable(this.address, detail, verdict !== "refused");
     this.#closeIdle();
     // The queue first, so that the connections which come free open no new ones.
     for (const attempt of [...this.#queue, ...this.#attempts]) {
@@ -180,7 +180,7 @@ export class PushgatewayClient implements AttemptOwner {
         this.#connecting.delete(connection);
         this.#connectionCount--;
         // First, so that pushes which move on choose among members of whom this is known.
-        this.#options.onUnreachable(this.address, error.message);
+        this.#options.onUnreachable(this.address, error.message, error.code !== "ECONNREFUSED");
         attempt.fail("unreachable", error.message);
         this.#failUnconnected(error.message);
       },

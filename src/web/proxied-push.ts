@@ -39,8 +39,10 @@ export interface ProxyContext {
 
 /** What the push path tells of groups, and asks about them, so that each has one copy. */
 export interface PushPlacement {
-  /** A push has to wait until this resolves; undefined: it can go ahead. Never rejects. */
+  /** A push has to wait until this resolves, and then for `whenOpen`; undefined: it can go ahead. Never rejects. */
   beforePush(key: GroupingKey, method: string): Promise<void> | undefined;
+  /** Resolves when nobody works on the group any more; undefined: nobody does. Never rejects. */
+  whenOpen(key: GroupingKey): Promise<void> | undefined;
   /** A member answered 2xx. Resolves when the client can be told; undefined: at once. Never rejects. */
   acknowledged(key: GroupingKey, method: string, address: string): Promise<void> | undefined;
   /** A push to the member was given up after its bytes were sent. */

@@ -116,10 +116,12 @@ export class PushRoute {
     startedAt: number,
     gate: Promise<void> | undefined,
   ): Promise<void> {
-    const { whenReady, log } = this.#surroundings;
+    const { whenReady, placement, log } = this.#surroundings;
     const timeout = AbortSignal.timeout(this.#options.requestTimeoutMs);
     const members = await whenReady(timeout).catch(() => undefined);
-    if (gate !== undefined && !(await isOpenInTime(gate, timeout))) {
+    // Others who waited may have closed the gate again.
+    for (let wait = gate; wait !== undefined; wait = placement.whenOpen(key)) {
+      if (await isOpenInTime(wait, timeout)) continue;
       exchange.respondText(503, "Not now: an older copy of the group is being removed\n", ["Retry-After", "1"]);
       this.#done(mode, "unavailable", startedAt);
       return;

@@ -1,0 +1,48 @@
+import type { GroupId } from "../sharding/group-id.ts";
+import type { Directory } from "./directory.ts";
+import type { LocalTime } from "./member-clocks.ts";
+import type { Thaws } from "./thaws.ts";
+
+/** What a member holds of a group, all of it or one family, and when that was pushed. */
+interface Dated {
+  readonly pushedAt: LocalTime;
+  /** As `Doubts.about` says. */
+  readonly doubtedAt: number | undefined;
+}
+
+/**
+ * Which copies, or families of them, are older than they look, because a push brought them that was given up, and that its
+ * member applied when it thawed.
+ */
+export class Doubts {
+  readonly #directory: Directory;
+  readonly #thaws: Thaws;
+
+  constructor(directory: Directory, thaws: Thaws) {
+    this.#directory = directory;
+    this.#thaws = thaws;
+  }
+
+  /**
+   * Since when pushes of the group elsewhere count for more than what the member dates so, in milliseconds by this router's clock;
+   * undefined: its date is to be trusted.
+   */
+  about(id: GroupId, address: string, pushedAt: LocalTime): number | undefined {
+    const holder = this.#directory.get(id)?.holders.find((known) => known.address === address);
+    const givenUpAt = holder?.doubtedAt;
+    if (givenUpAt !== undefined && this.#thaws.mayExplain(address, pushedAt, givenUpAt)) return givenUpAt;
+    return this.#thaws.at(address, pushedAt)?.outageFrom;
+  }
+}
+
+/**
+ * Whether it is in doubt, and something that is not was pushed since. Before that, what it is counts as new as any: the last push that
+ * its member acknowledged, or the one that was given up.
+ */
+export function isOvertaken({ doubtedAt }: Dated, others: Iterable<Dated>): boolean {
+  if (doubtedAt === undefined) return false;
+  for (const { pushedAt, doubtedAt: otherDoubt } of others) {
+    if (otherDoubt === undefined && (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= doubtedAt) return true;
+  }
+  return false;
+}

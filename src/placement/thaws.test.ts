@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import type { Member } from "../membership/member.ts";
+import { MemberSet } from "../membership/member-set.ts";
+import { Directory } from "./directory.ts";
+import { Doubts } from "./doubts.ts";
+import { Thaws } from "./thaws.ts";
+
+const ADDRESSES = ["a", "b", "c"];
+
+/** Where nothing is said of a member it is active. Times in milliseconds. */
+function setOf(members: Readonly<Record<string, Partial<Member>>>): MemberSet {
+  const all = ADDRESSES.map((address): Member => {
+    return { address, state: "active", draining: false, since: 0, reason: "", ...members[address] };
+  });
+  return MemberSet.of(all);
+}
+
+/** The member `a` goes down at 100 s and is back at 110 s; checks went unanswered until 109.8 s. */
+function thawed(down: Partial<Member> = {}, others: Readonly<Record<string, Partial<Member>>> = {}): Thaws {
+  const thaws = new Thaws();
+  const before = setOf({ ...others, a: { state: "down", since: 100_000 } });
+  const after = setOf({ ...others, a: { state: "joining", since: 110_000, unansweredAt: 109_800, ...down } });
+  thaws.membersChanged(before, setOf({}), 100_000);
+  thaws.membersChanged(after, before, 110_000);
+  return thaws;
+}
+
+const at = (seconds: number, uncertainty = 0.05) => ({ seconds, uncertainty });
+const aboutA = (thaws: Thaws, seconds: number, directory = new Directory()) =>
+  new Doubts(directory, thaws).about("job", "a", at(seconds));
+
+test("what a member dates within its thaw counts for less than what was pushed elsewhere since the outage", () => {
+  const thaws = thawed();
+  const doubted = [99, 109.7, 109.8, 110, 111, 111.1].map((seconds) => aboutA(thaws, seconds) !== undefined);
+  expect(doubted).toEqual([false, false, true, true, true, false]);
+  expect(aboutA(thaws, 110)).toBeLessThanOrEqual(100_000);
+  expect(new Doubts(new Directory(), thaws).about("job", "b", at(110))).toBeUndefined();
+});
+
+test("nothing was stuck in a member that answered, that died, or that was pushed to all the same", () => {
+  expect(aboutA(thawed({ unansweredAt: undefined }), 110)).toBeUndefined();
+  expect(aboutA(thawed({ unansweredAt: 90_000 }), 110)).toBeUndefined();
+  expect(aboutA(thawed({}, { b: { state: "down" } }), 110)).toBeUndefined();
+});
+
+test("a push that this router gave up is applied by the end of the thaw", () => {
+  const directory = new Directory();
+  directory.doubted("job", "a", 101_000);
+  expect(aboutA(new Thaws(), 500, directory)).toBe(101_000);
+  const thaws = thawed();
+  expect(aboutA(thaws, 110.9, directory)).toBe(101_000);
+  expect(aboutA(thaws, 111.2, directory)).toBeUndefined();
+});
+
+test("a member that left and came anew has no past", () => {
+  const thaws = thawed();
+  const without = MemberSet.of(setOf({}).members.filter(({ address }) => address !== "a"));
+  thaws.membersChanged(without, setOf({}), 120_000);
+  expect(aboutA(thaws, 110)).toBeUndefined();
+  expect(thawed().isRecent("a", 110_500)).toBe(true);
+  expect(thawed().isRecent("a", 112_000)).toBe(false);
+});

@@ -1,0 +1,72 @@
+import type { Member } from "../membership/member.ts";
+import type { MemberSet } from "../membership/member-set.ts";
+import type { LocalTime } from "./member-clocks.ts";
+
+/** A member answered again that had stopped answering. Times in milliseconds by this router's clock. */
+interface Thaw {
+  /** Pushes to the member may have been given up, and gone elsewhere, since then. */
+  readonly outageFrom: number;
+  /** Between these, what had waited in its sockets was applied. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** A thawed member has worked off what was in its sockets so long after its first answer. */
+const WORK_OFF_MS = 1_000;
+/** Another router may have noticed the outage so much earlier: health checks take three intervals by default. */
+const NOTICED_EARLIER_MS = 15_000;
+/** A member goes down when it has been silent, not much later; a Consul agent takes out those that answer, too. */
+const SILENT_BEFORE_MS = 1_000;
+/** Of one member. Older ones have been cleaned up by audits. */
+const MAX_THAWS = 4;
+
+/**
+ * When members thawed. A Pushgateway that is frozen and thaws applies the pushes that had waited in its sockets, and dates them then,
+ * long after whoever sent them has given them up. A router knows which ones it gave up itself (`Directory.doubted`); of those of
+ * other routers it knows only when they were applied.
+ */
+export class Thaws {
+  readonly #byMember = new Map<string, readonly Thaw[]>();
+  #panickedAt = 0;
+
+  /** One member set was replaced by another. */
+  membersChanged(next: MemberSet, previous: MemberSet | undefined, now: number): void {
+    if (next.panic || previous?.panic) this.#panickedAt = now;
+    const before = new Map(previous?.members.map((member) => [member.address, member]));
+    for (const member of next.members) {
+      const known = before.get(member.address);
+      if (known?.state === "down" && member.state !== "down") this.#noteReturn(member, known.since, now);
+    }
+    for (const address of this.#byMember.keys()) if (!next.has(address)) this.#byMember.delete(address);
+  }
+
+  #noteReturn({ address, unansweredAt }: Member, downSince: number, now: number): void {
+    const wasSilent = unansweredAt !== undefined && unansweredAt >= downSince - SILENT_BEFORE_MS;
+    // In a panic, members that look down are pushed to all the same.
+    if (!wasSilent || this.#panickedAt >= downSince) return;
+    const thaw = { outageFrom: downSince - NOTICED_EARLIER_MS, from: unansweredAt, until: now + WORK_OFF_MS };
+    this.#byMember.set(address, [...(this.#byMember.get(address) ?? []), thaw].slice(-MAX_THAWS));
+  }
+
+  /** The thaw in which the member may have taken a push that it dates so. */
+  at(address: string, pushedAt: LocalTime): Thaw | undefined {
+    const [earliest, latest] = boundsOf(pushedAt);
+    return this.#byMember.get(address)?.findLast(({ from, until }) => latest >= from && earliest <= until);
+  }
+
+  /** Whether the member may still apply what was given up at that time, or has dated it so. */
+  mayExplain(address: string, pushedAt: LocalTime, givenUpAt: number): boolean {
+    const thaw = this.#byMember.get(address)?.find(({ until }) => until >= givenUpAt);
+    return thaw === undefined || boundsOf(pushedAt)[0] <= thaw.until;
+  }
+
+  /** Whether the member thawed a moment ago and may still be at work on what had waited. */
+  isRecent(address: string, now: number): boolean {
+    return this.#byMember.get(address)?.some(({ until }) => until >= now) === true;
+  }
+}
+
+/** In milliseconds. */
+function boundsOf({ seconds, uncertainty }: LocalTime): readonly [earliest: number, latest: number] {
+  return [(seconds - uncertainty) * 1000, (seconds + uncertainty) * 1000];
+}
