@@ -179,7 +179,11 @@ class RouterApp implements Router {
         "/federate": {
           GET: federateRoute({
             members,
-            judge: { choose, questioned: () => this.#placement.groupsInQuestion() },
+            judge: {
+              choose,
+              questioned: () => this.#placement.groupsInQuestion(),
+              localTime: (address, pushTime) => this.#placement.localTime(address, pushTime),
+            },
             slices: this.#slices,
             observer: this.#metrics,
             log: this.#options.log,

@@ -233,6 +233,11 @@ export class Placement {
     return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: undefined, isForShow: true }).keep;
   }
 
+  /** A time that the member put down, by this router's clock; both in seconds. */
+  localTime(address: string, memberSeconds: number): number {
+    return this.#lister.localTime(address, memberSeconds).seconds;
+  }
+
   /** Whether the member's copy may come from a push that was given up. */
   isDoubtful(id: GroupId, address: string): boolean {
     const holders = this.#directory.get(id)?.holders ?? [];

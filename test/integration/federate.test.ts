@@ -8,6 +8,7 @@ import { groupIdOf } from "../../src/sharding/group-id.ts";
 import { parsePushPath } from "../../src/sharding/grouping-key.ts";
 import { federate as federateMembers } from "../../src/web/federate/federation.ts";
 import type { CopyJudge } from "../../src/web/federate/group-copies.ts";
+import { ShownTimes } from "../../src/web/federate/shown-times.ts";
 import { WorkSlices } from "../../src/work-slices.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { configOf, LocalRouter } from "../support/local-router.ts";
@@ -67,7 +68,11 @@ async function federate(router: LocalRouter, query = "", headers: Record<string,
 }
 
 /** What is federated where push times alone say which copy of a group counts. */
-async function federateNewest(members: readonly Member[], judge: Partial<CopyJudge> = {}): Promise<string> {
+async function federateNewest(
+  members: readonly Member[],
+  judge: Partial<CopyJudge> = {},
+  shown = new ShownTimes(),
+): Promise<string> {
   const { pieces, missing } = await federateMembers({
     members: members.map(({ address }) => ({ address, timeoutMs: 10_000 })),
     selectors: [],
@@ -75,8 +80,10 @@ async function federateNewest(members: readonly Member[], judge: Partial<CopyJud
     judge: {
       choose: (_id, copies) => copies.reduce((best, copy) => (copy.pushTime > best.pushTime ? copy : best)).address,
       questioned: () => [],
+      localTime: (_address, pushTime) => pushTime,
       ...judge,
     },
+    shown,
     askAgainMs: 10_000,
     slices: new WorkSlices(),
     signal: new AbortController().signal,
@@ -155,6 +162,22 @@ function seriesOf(text: string): readonly string[] {
 }
 
 await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1", "promtool"], "/federate", () => {
+  test("shows no group as it was before, when its newer copy is seen where it was no more and not yet where it is", async () => {
+    const { members } = await startCluster(2);
+    const [a, b] = members as [Pushgateway, Pushgateway];
+    const shown = new ShownTimes();
+    const xOf = async () => samples(await federateNewest(members, {}, shown)).map((line) => line.replace(/.* /, ""));
+    await push(a, "/job/moves", "x 1\n");
+    await push(b, "/job/moves", "x 2\n");
+    expect(await xOf()).toEqual(["2"]);
+    // What a scrape sees that came to one of them before the newer copy did, and to the other one after it had gone.
+    const gone = await fetch(`${b.url}/metrics/job/moves`, { method: "DELETE" });
+    expect(gone.status).toBe(202);
+    expect(await xOf()).toEqual([]);
+    await push(a, "/job/moves", "x 3\n");
+    expect(await xOf()).toEqual(["3"]);
+  });
+
   test(
     "shows the groups of all members and nothing of the members themselves",
     async () => {

@@ -13,6 +13,7 @@ import type { Route } from "../web-handler.ts";
 import { type Federated, federate } from "./federation.ts";
 import { FederationLog } from "./federation-log.ts";
 import type { CopyJudge } from "./group-copies.ts";
+import { ShownTimes } from "./shown-times.ts";
 
 export interface FederateParts {
   readonly members: () => MemberSet | undefined;
@@ -44,6 +45,7 @@ const UTF8_TEXT = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-
 /** GET /federate: the groups of all members, each once, for a Prometheus with `honor_labels: true`. */
 export function federateRoute(parts: FederateParts): Route {
   const log = new FederationLog(parts.log);
+  const shown = new ShownTimes();
   let scrapes = 0;
   return async (exchange, query) => {
     const members = parts.members();
@@ -55,7 +57,7 @@ export function federateRoute(parts: FederateParts): Route {
       exchange.respondText(503, `Busy: ${MAX_SCRAPES} scrapes of /federate are under way\n`, RETRY_SOON);
     } else {
       scrapes++;
-      await answer(exchange, members, selectors, parts, log).finally(() => scrapes--);
+      await answer(exchange, members, selectors, { ...parts, shown }, log).finally(() => scrapes--);
     }
   };
 }
@@ -74,7 +76,7 @@ async function answer(
   exchange: HttpExchange,
   members: MemberSet,
   selectors: readonly Selector[],
-  { judge, slices, observer }: FederateParts,
+  { judge, shown, slices, observer }: FederateParts & { readonly shown: ShownTimes },
   log: FederationLog,
 ): Promise<void> {
   const timeoutMs = scrapeTimeout(exchange);
@@ -86,6 +88,7 @@ async function answer(
       selectors,
       utf8Names,
       judge,
+      shown,
       askAgainMs: ASK_AGAIN_PART * timeoutMs,
       slices,
       signal: body.signal,

@@ -10,6 +10,7 @@ import { type FederatedText, type FederationRules, federateTexts } from "./feder
 import { type CopyJudge, findLosingCopies, type MemberText } from "./group-copies.ts";
 import { readSeriesOfGroups } from "./member-series.ts";
 import { readMemberTexts } from "./member-texts.ts";
+import type { ShownTimes } from "./shown-times.ts";
 
 export interface FederationRequest {
   readonly members: readonly AskedMember[];
@@ -17,6 +18,7 @@ export interface FederationRequest {
   readonly selectors: readonly Selector[];
   readonly utf8Names: boolean;
   readonly judge: CopyJudge;
+  readonly shown: ShownTimes;
   /** How long a member is waited for that must be asked again, which of its groups a series belongs to. */
   readonly askAgainMs: number;
   readonly slices: WorkSlices;
@@ -35,9 +37,9 @@ const JOB = Buffer.from("job");
  * tell of the Pushgateway itself, and are left out. A member that does not answer costs its groups and nothing else.
  */
 export async function federate(request: FederationRequest): Promise<Federated> {
-  const { members, selectors, utf8Names, judge, slices, signal } = request;
+  const { members, selectors, utf8Names, judge, shown, slices, signal } = request;
   const { texts, missing } = await readMemberTexts(members, slices, signal);
-  const losing = await findLosingCopies(texts, judge, slices);
+  const losing = await findLosingCopies(texts, judge, shown, slices);
   const tests = await Promise.all(texts.map((text, index) => createCopyTest(text, losing.get(index), request)));
   const unclear = tests.flatMap(({ missing }) => missing ?? []);
   const rules: FederationRules = {

@@ -8,6 +8,7 @@ import { groupingKeyOf, type Label } from "../../sharding/grouping-key.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 import type { ChooseCopy } from "../cluster/group-copy.ts";
 import { eachSample } from "./each-sample.ts";
+import type { ShownTimes } from "./shown-times.ts";
 
 /** One member's metrics as text, and where the families are in it. */
 export interface MemberText {
@@ -27,6 +28,8 @@ export interface CopyJudge {
   readonly choose: ChooseCopy;
   /** Groups of which even an only copy may not count. Of all others it does, and nobody is asked. */
   readonly questioned: () => Iterable<GroupId>;
+  /** A member's push time by this router's clock, in seconds. */
+  readonly localTime: (address: string, pushTime: number) => number;
 }
 
 /**
@@ -35,12 +38,14 @@ export interface CopyJudge {
  */
 export async function findLosingCopies(
   texts: readonly MemberText[],
-  { choose, questioned }: CopyJudge,
+  { choose, questioned, localTime }: CopyJudge,
+  shown: ShownTimes,
   slices: WorkSlices,
 ): Promise<ReadonlyMap<number, ReadonlySet<GroupId>>> {
   const losing = new Map<number, Set<GroupId>>();
   const line = new SampleLine();
-  for (const places of await findDoubtfulGroups(texts, questioned(), slices)) {
+  const now = Date.now();
+  for (const places of await findDoubtfulGroups(texts, [questioned(), shown.groups(now)], slices)) {
     const copies = places.map((place) => {
       const index = Math.floor(place / OFFSETS);
       const text = texts[index] as MemberText;
@@ -48,9 +53,13 @@ export async function findLosingCopies(
     });
     // The line that was read last: all are of the same group.
     const id = exposedGroupId(line.labels());
-    const winner = choose(id, copies);
-    for (const { index, address } of copies) {
-      if (address === winner) continue;
+    const chosen = choose(id, copies);
+    const winner = copies.find(({ address }) => address === chosen);
+    const isShown =
+      winner !== undefined && shown.admits(id, localTime(winner.address, winner.pushTime), copies.length > 1, now);
+    for (const copy of copies) {
+      if (isShown && copy === winner) continue;
+      const { index } = copy;
       const ids = losing.get(index) ?? new Set();
       losing.set(index, ids.add(id));
     }
@@ -59,10 +68,10 @@ export async function findLosingCopies(
   return losing;
 }
 
-/** The places of the push times of each group that is in several texts or is questioned, in the order of the texts. */
+/** The places of the push times of each group that is in several texts or among the watched ones, in the order of the texts. */
 async function findDoubtfulGroups(
   texts: readonly MemberText[],
-  questioned: Iterable<GroupId>,
+  watched: readonly Iterable<GroupId>[],
   slices: WorkSlices,
 ): Promise<Iterable<readonly number[]>> {
   const firstPlaces = new Map<ByteString, number>();
@@ -81,11 +90,13 @@ async function findDoubtfulGroups(
       }
     });
   }
-  for (const id of questioned) {
-    const labels = exposedLabelsText(id);
-    const first = firstPlaces.get(labels);
-    if (first !== undefined && !doubtful.has(labels)) doubtful.set(labels, [first]);
-    if (slices.isOver) await slices.next();
+  for (const ids of watched) {
+    for (const id of ids) {
+      const labels = exposedLabelsText(id);
+      const first = firstPlaces.get(labels);
+      if (first !== undefined && !doubtful.has(labels)) doubtful.set(labels, [first]);
+      if (slices.isOver) await slices.next();
+    }
   }
   return doubtful.values();
 }
