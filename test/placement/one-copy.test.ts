@@ -116,6 +116,25 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "one copy o
   });
 
   test(
+    "a POST takes along what another router has put where this one would not look",
+    async () => {
+      await using cluster = await PlacementCluster.start(4, 3);
+      await cluster.pushAll(JOBS, "x 1\n", "POST");
+      const before = await owners(cluster);
+      await cluster.reconfigure(4);
+      await waitFor("the new member to own groups", async () => (await moved(cluster, before)).length > 0);
+      for (const { job, from, to } of (await moved(cluster, before)).slice(0, 2)) {
+        const elsewhere = cluster.members.find(({ address }) => address !== from && address !== to) as Pushgateway;
+        await Bun.sleep(400); // Apart enough for clocks that are known to a tenth of a second.
+        await pushTo(elsewhere, job, "x 2\n");
+        await cluster.push(path(job), "y 3\n", "POST");
+        await cluster.waitForHeld(job, { [to]: { x: 2, y: 3 } });
+      }
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
     "a POST takes each family along from the copy where it is newest",
     async () => {
       await using cluster = await PlacementCluster.start(4, 3);
