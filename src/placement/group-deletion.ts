@@ -127,7 +127,7 @@ class BatchDeletion {
     for (const { address } of members()?.members ?? []) if (!this.#seen.held.has(address)) unlisted.add(address);
     // As of the moment when it was decided: what was pushed since is another group.
     directory.deleted(id, this.#seen.listedAt, [...found.map(({ address }) => address), ...unlisted]);
-    return found.map(({ address, pushTime }) => ({ id, address, pushTime, carryTo: undefined, reason: "deleted" }));
+    return found.map(({ address, pushTime }) => ({ id, address, pushTime, carriage: undefined, reason: "deleted" }));
   }
 
   #isBeingPushed(id: GroupId): boolean {
