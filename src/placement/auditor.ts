@@ -14,9 +14,9 @@ export interface AuditorContext extends AuditContext, ExpiryContext, Pick<Placem
 const TICK_MS = 100;
 /** After a change of members, so that several changes at once are one audit. */
 const SETTLE_MS = 200;
-/** While members have just changed, the least time between two audits, and how many times what one takes. */
+/** While members have just changed, the least time from one audit to the next, and how many times what it took. */
 const RESTLESS_INTERVAL_MS = 5_000;
-const RESTLESS_FACTOR = 20;
+const RESTLESS_FACTOR = 10;
 /** Before a group is looked at again. */
 const FOLLOW_UP_MS = 2_000;
 /** After so many looks a group is left to the audits. */
@@ -24,10 +24,13 @@ const MAX_FOLLOW_UPS = 20;
 /** More are left to the audits, too. */
 const MAX_QUEUED = 100_000;
 const JITTER = 0.1;
-/** From one look to the next: how many times what the listings for it took, and within which bounds. */
-const PAUSE_FACTOR = 3;
-const MIN_PAUSE_MS = 1_000;
-const MAX_PAUSE_MS = 60_000;
+/**
+ * Looks between audits take turns, so that members, and this router, have most of their time for pushes: from the begin of one to
+ * that of the next so many times what its listings took, but for so long at most, and at least so long after its end.
+ */
+const LOOK_FACTOR = 4;
+const MAX_LOOK_INTERVAL_MS = 120_000;
+const MIN_LOOK_PAUSE_MS = 1_000;
 
 /**
  * Sees to it in the background that each group has one copy: audits all members at the start, after changes and at intervals,
@@ -42,6 +45,8 @@ export class Auditor {
   #nextAuditAt = Number.POSITIVE_INFINITY;
   /** Members that hold groups whose time to live is over. */
   readonly #expiring = new Set<string>();
+  /** When the next look between audits may begin, at groups in question and at those that expire. */
+  #nextLookAt = 0;
   #nextExpiryAt = 0;
   #lastAudit: AuditResult | undefined;
 
@@ -69,6 +74,11 @@ export class Auditor {
   /** Members have changed: audits soon. */
   membersChanged(): void {
     this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + SETTLE_MS);
+  }
+
+  /** There are other options: what they say of audits and of expiry holds from now on. */
+  reconfigured(): void {
+    this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + this.#interval(0));
   }
 
   /** Something about the group is in question: looks at it soon. */
@@ -100,14 +110,18 @@ export class Auditor {
     const set = this.#context.members();
     if (set === undefined) return;
     const startedAt = Date.now();
-    this.#nextAuditAt = startedAt + this.#interval(0);
-    const result = await audit(this.#context, set, this.#abort.signal);
-    this.#lastAudit = result;
-    for (const address of result.expiring) this.#expiring.add(address);
-    this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + this.#interval(Date.now() - startedAt));
+    // What changes from now on brings the next one forward.
+    this.#nextAuditAt = Number.POSITIVE_INFINITY;
+    try {
+      this.#lastAudit = await audit(this.#context, set, this.#abort.signal);
+    } finally {
+      this.#nextAuditAt = Math.min(this.#nextAuditAt, Date.now() + this.#interval(Date.now() - startedAt));
+    }
+    const { groups, suspects, expiring } = this.#lastAudit;
+    for (const address of expiring) this.#expiring.add(address);
     // In good time for the next question about push times: /federate cannot wait for it.
-    await this.#context.lister.measureClocks([...result.groups.keys()], this.#abort.signal);
-    await this.#resolve(result.suspects);
+    await this.#context.lister.measureClocks([...groups.keys()], this.#abort.signal);
+    await this.#resolve(suspects);
   }
 
   #interval(durationMs: number): number {
@@ -117,6 +131,7 @@ export class Auditor {
   }
 
   #lookAgain(now: number): Promise<void> | undefined {
+    if (now < this.#nextLookAt) return undefined;
     const due = new Set<GroupId>();
     for (const [id, { at }] of this.#followUps) if (at <= now) due.add(id);
     return due.size === 0 ? undefined : this.#resolve(due);
@@ -126,11 +141,13 @@ export class Auditor {
     if (ids.size === 0) return;
     const looks = new Map([...ids].map((id) => [id, (this.#followUps.get(id)?.looks ?? 0) + 1]));
     for (const id of ids) this.#followUps.delete(id);
+    const nextAt = this.#beginTurn();
     let left = ids;
     try {
       left = await this.#context.resolution.resolve(ids, this.#abort.signal);
     } finally {
       for (const id of left) this.#queue(id, looks.get(id) ?? 1);
+      this.#nextLookAt = nextAt();
     }
   }
 
@@ -143,17 +160,22 @@ export class Auditor {
   }
 
   async #expire(address: string): Promise<void> {
-    const { lister } = this.#context;
-    const spentMs = lister.spentMs;
+    const nextAt = this.#beginTurn();
     try {
       if (await expire(this.#context, address, this.#abort.signal)) this.#expiring.add(address);
     } finally {
-      this.#nextExpiryAt = Date.now() + pauseAfter(lister.spentMs - spentMs);
+      this.#nextExpiryAt = nextAt();
     }
   }
-}
 
-/** Before another look, so that members, and this router, have most of their time for pushes. */
-function pauseAfter(spentMs: number): number {
-  return Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, PAUSE_FACTOR * spentMs));
+  /** What it returns says, once a look is over, when the next one may begin. */
+  #beginTurn(): () => number {
+    const { lister } = this.#context;
+    const startedAt = Date.now();
+    const spentBefore = lister.spentMs;
+    return () => {
+      const intervalMs = Math.min(MAX_LOOK_INTERVAL_MS, LOOK_FACTOR * (lister.spentMs - spentBefore));
+      return Math.max(startedAt + intervalMs, Date.now() + MIN_LOOK_PAUSE_MS);
+    };
+  }
 }

@@ -113,6 +113,7 @@ export class Placement {
   /** Uses other options from the next step on. */
   reconfigure(options: PlacementOptions): void {
     this.#options = options;
+    this.#auditor.reconfigured();
   }
 
   /** Begins to look after groups with the first member set. */
@@ -157,8 +158,18 @@ export class Placement {
   questioned(key: GroupingKey): void {
     if (!isStorable(key)) return;
     const set = this.#surroundings.members();
-    if (set === undefined || this.#pushCleanUp.isQuiet(set)) return;
-    this.#auditor.followUp(groupIdOf(key));
+    const id = groupIdOf(key);
+    if (set !== undefined && (this.#directory.get(id) !== undefined || this.#mayBeElsewhere(key, set))) {
+      this.#auditor.followUp(id);
+    }
+  }
+
+  /** Whether members within reach besides its owner may have been pushed to by rights of late. */
+  #mayBeElsewhere({ canonicalPath }: GroupingKey, set: MemberSet): boolean {
+    const owner = set.ownerOf(canonicalPath)?.address ?? "";
+    const others = [...set.absenteesBefore(owner, canonicalPath)];
+    if (!this.#history.isEmpty(Date.now())) others.push(...this.#history.ownersOf(canonicalPath));
+    return others.some((other) => other !== owner && (set.stateOf(other) ?? "down") !== "down");
   }
 
   /** Cleans a member before it takes pushes. Rejects only when aborted. */
