@@ -37,6 +37,8 @@ export interface Bucket {
   readonly upperBound: number;
   /** Of all observations up to `upperBound`. */
   readonly cumulativeCount: number;
+  /** The integer beside or instead of a float, where it is not what `integerOf` implies. */
+  readonly integerCount?: number;
   readonly exemplar: Exemplar | undefined;
 }
 
@@ -66,12 +68,22 @@ export interface NativeHistogram {
 
 export interface Histogram {
   readonly count: number;
+  /** The integer beside or instead of a float, where it is not what `integerOf` implies. */
+  readonly integerCount?: number;
   readonly sum: number;
   /** Classic buckets in the order of the body. */
   readonly buckets: readonly Bucket[];
   readonly native: NativeHistogram | undefined;
   /** Whether the counts are floats (`sample_count_float` and its like), as after a recording rule. */
   readonly isFloat: boolean;
+}
+
+/**
+ * The integer of a count of a histogram. Bodies in protobuf may give an integer, a float or both, and the count is the float if
+ * there is one. Unless `integerCount` is there, what may be a float stands alone, so that the integer is 0.
+ */
+export function integerOf(integerCount: number | undefined, count: number, isFloat: boolean): number {
+  return integerCount ?? (isFloat || !Number.isInteger(count) ? 0 : count);
 }
 
 /** One series of a family, with what it had when it was pushed. */

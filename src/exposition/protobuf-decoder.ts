@@ -1,18 +1,19 @@
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import type { ByteString } from "../sharding/byte-string.ts";
-import type {
-  Bucket,
-  BucketSpan,
-  Exemplar,
-  Histogram,
-  Metric,
-  MetricFamily,
-  MetricType,
-  NativeBuckets,
-  NativeHistogram,
-  Quantile,
-  Summary,
-  Timestamp,
+import {
+  type Bucket,
+  type BucketSpan,
+  type Exemplar,
+  type Histogram,
+  integerOf,
+  type Metric,
+  type MetricFamily,
+  type MetricType,
+  type NativeBuckets,
+  type NativeHistogram,
+  type Quantile,
+  type Summary,
+  type Timestamp,
 } from "./model.ts";
 import { delimited, FieldReader, fixed64, type Tag, varint } from "./protobuf-reader.ts";
 
@@ -194,7 +195,7 @@ function readHistogram(message: Uint8Array): Histogram & Created {
   let countFloat: number | undefined;
   let sum = 0;
   let createdAt: Timestamp | undefined;
-  const buckets: Bucket[] = [];
+  const buckets: BucketDraft[] = [];
   const native = new NativeDraft();
   FieldReader.readAll(message, (tag, field) => {
     if (tag === varint(1)) count = field.uint64();
@@ -205,10 +206,34 @@ function readHistogram(message: Uint8Array): Histogram & Created {
     else native.readField(tag, field);
   });
   const isFloat = countFloat !== undefined && countFloat > 0;
-  return { count: isFloat ? (countFloat ?? 0) : count, sum, buckets, native: native.build(), isFloat, createdAt };
+  const histogram = {
+    count: isFloat ? (countFloat ?? 0) : count,
+    sum,
+    buckets: buckets.map((bucket) => finishBucket(bucket, isFloat)),
+    native: native.build(),
+    isFloat,
+    createdAt,
+  };
+  return isImplied(count, histogram.count, isFloat) ? histogram : { ...histogram, integerCount: count };
 }
 
-function readBucket(message: Uint8Array): Bucket {
+/** A bucket before it is known whether its histogram is one of floats: that may come after the buckets. */
+interface BucketDraft extends Pick<Bucket, "upperBound" | "exemplar"> {
+  readonly count: number;
+  readonly countFloat: number;
+}
+
+function finishBucket({ upperBound, count, countFloat, exemplar }: BucketDraft, isFloat: boolean): Bucket {
+  const bucket = { upperBound, cumulativeCount: countFloat > 0 ? countFloat : count, exemplar };
+  return isImplied(count, bucket.cumulativeCount, isFloat) ? bucket : { ...bucket, integerCount: count };
+}
+
+/** Whether the integer of a count need not be kept, as is so of nearly all. */
+function isImplied(integer: number, count: number, isFloat: boolean): boolean {
+  return integer === integerOf(undefined, count, isFloat);
+}
+
+function readBucket(message: Uint8Array): BucketDraft {
   let upperBound = 0;
   let count = 0;
   let countFloat = 0;
@@ -219,7 +244,7 @@ function readBucket(message: Uint8Array): Bucket {
     else if (tag === fixed64(2)) upperBound = field.double();
     else if (tag === delimited(3)) exemplar = readExemplar(field.message());
   });
-  return { upperBound, cumulativeCount: countFloat > 0 ? countFloat : count, exemplar };
+  return { upperBound, count, countFloat, exemplar };
 }
 
 /** The fields of a native histogram, of which a classic one has none. */

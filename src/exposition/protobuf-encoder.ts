@@ -1,17 +1,18 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { ByteString } from "../sharding/byte-string.ts";
-import type {
-  Bucket,
-  Exemplar,
-  Histogram,
-  LabelPairs,
-  Metric,
-  MetricFamily,
-  MetricType,
-  NativeBuckets,
-  NativeHistogram,
-  Summary,
-  Timestamp,
+import {
+  type Bucket,
+  type Exemplar,
+  type Histogram,
+  integerOf,
+  type LabelPairs,
+  type Metric,
+  type MetricFamily,
+  type MetricType,
+  type NativeBuckets,
+  type NativeHistogram,
+  type Summary,
+  type Timestamp,
 } from "./model.ts";
 import { METRIC_TYPES } from "./protobuf-decoder.ts";
 
@@ -64,8 +65,7 @@ function writeSummary(writer: BinaryWriter, summary: Summary, createdAt: Timesta
 
 function writeHistogram(writer: BinaryWriter, histogram: Histogram, createdAt: Timestamp | undefined): void {
   const { count, sum, buckets, native, isFloat } = histogram;
-  if (isFloat) writeDouble(writer, 4, count);
-  else writeCount(writer, 1, count);
+  writeEitherCount(writer, 1, 4, count, integerOf(histogram.integerCount, count, isFloat));
   writeDouble(writer, 2, sum);
   for (const bucket of buckets) writeMessage(writer, 3, () => writeBucket(writer, bucket, isFloat));
   if (native !== undefined) writeNative(writer, native, isFloat);
@@ -73,7 +73,8 @@ function writeHistogram(writer: BinaryWriter, histogram: Histogram, createdAt: T
 }
 
 function writeBucket(writer: BinaryWriter, bucket: Bucket, isFloat: boolean): void {
-  writeEitherCount(writer, 1, 4, bucket.cumulativeCount, isFloat);
+  const { cumulativeCount } = bucket;
+  writeEitherCount(writer, 1, 4, cumulativeCount, integerOf(bucket.integerCount, cumulativeCount, isFloat));
   writeDouble(writer, 2, bucket.upperBound);
   writeExemplar(writer, 3, bucket.exemplar);
 }
@@ -81,7 +82,7 @@ function writeBucket(writer: BinaryWriter, bucket: Bucket, isFloat: boolean): vo
 function writeNative(writer: BinaryWriter, native: NativeHistogram, isFloat: boolean): void {
   writer.tag(5, WireType.Varint).sint32(native.schema);
   writeDouble(writer, 6, native.zeroThreshold);
-  writeEitherCount(writer, 7, 8, native.zeroCount, isFloat);
+  writeEitherCount(writer, 7, 8, native.zeroCount, integerOf(undefined, native.zeroCount, isFloat));
   writeNativeBuckets(writer, 9, native.negative);
   writeNativeBuckets(writer, 12, native.positive);
   for (const exemplar of native.exemplars) writeExemplar(writer, 16, exemplar);
@@ -146,10 +147,11 @@ function writeEitherCount(
   field: number,
   floatField: number,
   count: number,
-  isFloat: boolean,
+  integer: number,
 ): void {
-  if (isFloat || !Number.isInteger(count) || count > 2 ** 64) writeDouble(writer, floatField, count);
-  else writeCount(writer, field, count);
+  const isFloat = count !== integer;
+  if (isFloat) writeDouble(writer, floatField, count);
+  if (!isFloat || integer !== 0) writeCount(writer, field, integer);
 }
 
 /** Integers that were rounded to 2^63 get the largest that there is, which is rounded in the same way when it is read. */

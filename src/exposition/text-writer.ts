@@ -1,6 +1,13 @@
 import type { ByteString } from "../sharding/byte-string.ts";
 import { formatGoFloat } from "./go-float.ts";
-import type { ExposedMetric, Histogram, Metric, MetricFamily, Summary } from "./model.ts";
+import {
+  type ExposedMetric,
+  type Histogram,
+  integerOf,
+  type Metric,
+  type MetricFamily,
+  type Summary,
+} from "./model.ts";
 import {
   escapeHelp,
   exposedLabels,
@@ -55,24 +62,27 @@ function formatSummary(format: LineFormat, name: ByteString, labels: ByteString,
   return text + formatTotals(format, name, labels, summary);
 }
 
+/** Pushgateway's text has the integers among the counts only. */
 function formatHistogram(format: LineFormat, name: ByteString, labels: ByteString, histogram: Histogram): ByteString {
+  const { buckets, sum, isFloat } = histogram;
+  const count = integerOf(histogram.integerCount, histogram.count, isFloat);
   let text = "";
   let hasInfinity = false;
-  for (const { upperBound, cumulativeCount } of histogram.buckets) {
-    text += format(`${name}_bucket`, withLabel(labels, "le", upperBound), cumulativeCount);
+  for (const bucket of buckets) {
+    const { upperBound, cumulativeCount } = bucket;
+    const label = withLabel(labels, "le", upperBound);
+    text += format(`${name}_bucket`, label, integerOf(bucket.integerCount, cumulativeCount, isFloat));
     if (upperBound === Number.POSITIVE_INFINITY) hasInfinity = true;
   }
-  if (!hasInfinity) {
-    text += format(`${name}_bucket`, withLabel(labels, "le", Number.POSITIVE_INFINITY), histogram.count);
-  }
-  return text + formatTotals(format, name, labels, histogram);
+  if (!hasInfinity) text += format(`${name}_bucket`, withLabel(labels, "le", Number.POSITIVE_INFINITY), count);
+  return text + formatTotals(format, name, labels, { sum, count });
 }
 
 function formatTotals(
   format: LineFormat,
   name: ByteString,
   labels: ByteString,
-  totals: Summary | Histogram,
+  totals: Pick<Summary | Histogram, "sum" | "count">,
 ): ByteString {
   return format(`${name}_sum`, labels, totals.sum) + format(`${name}_count`, labels, totals.count);
 }

@@ -47,6 +47,11 @@ describe("metricOfJson()", () => {
     });
   });
 
+  test("takes a histogram whose count is no integer for one of floats", () => {
+    const json = { count: "2.5", sum: "2", buckets: { "1": "1.5", "+Inf": "2" } };
+    expect(metricOfJson(json, "histogram")?.value).toMatchObject({ count: 2.5, isFloat: true });
+  });
+
   test.each([[[]], [[["1", "2"]]], [{}]])(
     "takes a histogram with buckets %j for a native one, of which JSON tells too little",
     (buckets) => {

@@ -56,7 +56,9 @@ function histogramOfJson({ count, sum, buckets = {} }: JsonMetric): Histogram | 
     exemplar: undefined,
   }));
   counted.sort((a, b) => a.upperBound - b.upperBound);
-  return { count: numberOf(count), sum: numberOf(sum), buckets: counted, native: undefined, isFloat: false };
+  const total = numberOf(count);
+  const isFloat = !Number.isInteger(total);
+  return { count: total, sum: numberOf(sum), buckets: counted, native: undefined, isFloat };
 }
 
 function numberOf(text: string | undefined): number {

@@ -4,7 +4,7 @@ import { encodeDelimited } from "../../src/exposition/protobuf-encoder.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
-import { PushTarget } from "./push-target.ts";
+import { groupsEssence, PushTarget } from "./push-target.ts";
 
 /** All that the text format has, and how it is written. One group only, so that HELP and the order are the same too. */
 const RICH_TEXT = `# HELP c A \\\\counter\\n "quoted".
@@ -74,6 +74,19 @@ const RICH_PROTOBUF: readonly MetricFamily[] = [
   { name: "untyped", help: undefined, type: "untyped", metrics: [BASE] },
 ];
 
+/** Histograms whose counts are integers here and floats there, or both. */
+const MIXED_PROTOBUF: readonly MetricFamily[] = [
+  { count: 2, isFloat: false, buckets: [{ cumulativeCount: 1.5 }, { cumulativeCount: 2, integerCount: 0 }] },
+  { count: 2, isFloat: false, buckets: [{ cumulativeCount: 1.5, integerCount: 1 }, { cumulativeCount: 1e6 }] },
+  { count: 2.5, isFloat: true, buckets: [{ cumulativeCount: 1.5 }, { cumulativeCount: 2 }] },
+  { count: 2.5, isFloat: true, buckets: [{ cumulativeCount: 1e6, integerCount: 1e6 }] },
+  { count: 2.5, isFloat: true, integerCount: 3, buckets: [{ cumulativeCount: 1.5, integerCount: 1 }] },
+].map(({ buckets, ...counts }, index) => {
+  const bounded = buckets.map((bucket, place) => ({ ...bucket, upperBound: place, exemplar: undefined }));
+  const value = { ...counts, sum: 1, buckets: bounded, native: undefined };
+  return { name: `mixed_${index}`, help: undefined, type: "histogram", metrics: [{ ...BASE, value }] };
+});
+
 /** The exposition without the server's own metrics and the values of the push times. */
 async function text(target: PushTarget): Promise<string> {
   const lines = (await target.metrics())
@@ -122,6 +135,23 @@ for (const version of ["1.5.1", "1.11.0"] as const) {
       }
       const [theirs, ours] = await Promise.all(targets.both.map(text));
       expect(ours).toBe(theirs as string);
+    });
+
+    test("show the same of histograms with integers and floats for counts", async () => {
+      await using server = await startPushgateway({ version });
+      await using targets = await targetsOf(server);
+      const body = Uint8Array.from(encodeDelimited(MIXED_PROTOBUF));
+      for (const target of targets.both) {
+        expect(await target.push({ method: "PUT", path: "p", body })).toEqual({ status: 200, text: "" });
+      }
+      const [theirs, ours] = await Promise.all(targets.both.map(text));
+      expect(ours).toBe(theirs as string);
+      // 1.5.1 knows no floats.
+      if (version === "1.5.1") return;
+      const [theirFamilies, ourFamilies] = await Promise.all(targets.both.map(families));
+      expect(ourFamilies).toEqual(theirFamilies as MetricFamily[]);
+      const [theirGroups, ourGroups] = await Promise.all(targets.both.map((target) => target.groups()));
+      expect(groupsEssence(ourGroups ?? [])).toEqual(groupsEssence(theirGroups ?? []));
     });
   });
 }

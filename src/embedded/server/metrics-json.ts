@@ -1,11 +1,12 @@
 import { formatGoFloat } from "../../exposition/go-float.ts";
-import type {
-  Histogram,
-  LabelPairs,
-  MetricType,
-  NativeHistogram,
-  StoredFamily,
-  StoredMetric,
+import {
+  type Histogram,
+  integerOf,
+  type LabelPairs,
+  type MetricType,
+  type NativeHistogram,
+  type StoredFamily,
+  type StoredMetric,
 } from "../../exposition/model.ts";
 import { type ByteString, decodeUtf8, isValidUtf8 } from "../../sharding/byte-string.ts";
 import { type Group, PUSH_FAILURE_TIME, PUSH_TIME, PUSH_TIME_HELP, type PushTimeName } from "../group-store.ts";
@@ -94,11 +95,11 @@ function formatMetric(type: MetricType, { value }: StoredMetric, labels: ByteStr
 function formatBuckets({ buckets, native, isFloat }: Histogram): ByteString {
   if (native !== undefined) return formatNativeBuckets(native, isFloat);
   return formatBounds(
-    buckets.map(({ upperBound, cumulativeCount }) => [
-      formatGoFloat(upperBound),
-      // A body may have floats in the buckets of a histogram that has an integer for its count.
-      isFloat || !Number.isInteger(cumulativeCount) ? number(cumulativeCount) : integer(cumulativeCount),
-    ]),
+    buckets.map((bucket) => {
+      const { upperBound, cumulativeCount } = bucket;
+      const isInteger = integerOf(bucket.integerCount, cumulativeCount, isFloat) === cumulativeCount;
+      return [formatGoFloat(upperBound), isInteger ? integer(cumulativeCount) : number(cumulativeCount)];
+    }),
   );
 }
 
