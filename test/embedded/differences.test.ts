@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { describeWithParts } from "../support/parts.ts";
-import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 import { waitFor } from "../support/wait-for.ts";
+import { startRealAndOwn } from "./real-and-own.ts";
 
 /** A request, and status and first line of both answers; "none" where the connection was closed without one. */
 type Row = readonly [method: string, path: string, init: RequestInit, theirs: string, ours: string];
@@ -22,16 +21,7 @@ async function answer(url: string, method: string, path: string, init: RequestIn
 
 // docs/embedded-pushgateway.md, "What is different".
 await describeWithParts(["pushgateway-1.11.0"], "the embedded Pushgateway differs from 1.11.0", () => {
-  let real: Pushgateway;
-  let own: LocalPushgateway;
-  beforeAll(async () => {
-    real = await startPushgateway();
-    own = await LocalPushgateway.start();
-  });
-  afterAll(async () => {
-    await real.stop();
-    await own.stop();
-  });
+  const pair = startRealAndOwn();
 
   test.each<Row>([
     ["PUT", "/metrics/job/a", TIMESTAMP, "none", `${REJECTED}pushed metrics must not have timestamps`],
@@ -40,22 +30,16 @@ await describeWithParts(["pushgateway-1.11.0"], "the embedded Pushgateway differ
     ["GET", "/api/v1", {}, "301 /api/v1/", "404 404 page not found"],
     ["GET", "/debug/pprof/cmdline", {}, "200 ", "404 404 page not found"],
   ])("in its answer to %s %s", async (method, path, init, theirs, ours) => {
-    expect(await answer(real.url, method, path, init)).toStartWith(theirs);
-    expect(await answer(own.url, method, path, init)).toBe(ours);
+    expect(await answer(pair.real.url, method, path, init)).toStartWith(theirs);
+    expect(await answer(pair.own.url, method, path, init)).toBe(ours);
   });
 });
 
 await describeWithParts(["pushgateway-1.11.0"], "with --push.disable-consistency-check", () => {
-  let real: Pushgateway;
-  let own: LocalPushgateway;
-  beforeAll(async () => {
-    real = await startPushgateway({ flags: ["--push.disable-consistency-check", "--web.enable-admin-api"] });
-    own = await LocalPushgateway.start({ reportsInconsistency: false });
-  });
-  afterAll(async () => {
-    await real.stop();
-    await own.stop();
-  });
+  const pair = startRealAndOwn(
+    { flags: ["--push.disable-consistency-check", "--web.enable-admin-api"] },
+    { reportsInconsistency: false },
+  );
 
   const push = (url: string, group: string, body: string) => answer(url, "PUT", `/metrics/job/${group}`, { body });
 
@@ -65,7 +49,7 @@ await describeWithParts(["pushgateway-1.11.0"], "with --push.disable-consistency
   }
 
   test("both answer 202 to every push that can be read, and drop one with timestamps", async () => {
-    for (const { url } of [real, own]) {
+    for (const { url } of [pair.real, pair.own]) {
       expect(await push(url, "a", "x 1\n")).toBe("202 ");
       expect(await push(url, "b", "x 1 1\n")).toBe("202 ");
       expect(await push(url, "c", "x")).toStartWith("400 text format parsing error in line 1");
@@ -79,19 +63,19 @@ await describeWithParts(["pushgateway-1.11.0"], "with --push.disable-consistency
 
   describe("a push that does not fit", () => {
     beforeAll(async () => {
-      for (const { url } of [real, own]) {
+      for (const { url } of [pair.real, pair.own]) {
         expect(await push(url, "a", "# TYPE x gauge\nx 1\n")).toBe("202 ");
         expect(await push(url, "d", "# TYPE x counter\nx 1\n")).toBe("202 ");
       }
     });
 
     test("spoils the scrapes of Pushgateway", async () => {
-      await waitFor("the failing scrape", async () => (await fetch(`${real.url}/metrics`)).status === 500);
+      await waitFor("the failing scrape", async () => (await fetch(`${pair.real.url}/metrics`)).status === 500);
     });
 
     test("is dropped by the embedded one, which shows it as failed", async () => {
-      expect(await samples(own.url, "x{")).toEqual(['x{instance="",job="a"} 1']);
-      const [failed] = await samples(own.url, 'push_failure_time_seconds{instance="",job="d"}');
+      expect(await samples(pair.own.url, "x{")).toEqual(['x{instance="",job="a"} 1']);
+      const [failed] = await samples(pair.own.url, 'push_failure_time_seconds{instance="",job="d"}');
       expect(failed).toMatch(/ 1\.\d+e\+09$/);
     });
   });

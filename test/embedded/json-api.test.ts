@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { Metric, MetricFamily, NativeHistogram } from "../../src/exposition/model.ts";
 import { encodeDelimited } from "../../src/exposition/protobuf-encoder.ts";
-import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { PROTOBUF_TYPE } from "../support/push-bodies.ts";
-import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 import { groupsEssence } from "./push-target.ts";
+import { startRealAndOwn } from "./real-and-own.ts";
 
 type Value = Metric["value"];
 
@@ -78,27 +77,18 @@ const FAMILIES: readonly MetricFamily[] = [
 ];
 
 await describeWithParts(["pushgateway-1.11.0"], "GET /api/v1/metrics of the embedded Pushgateway", () => {
-  let real: Pushgateway;
-  let own: LocalPushgateway;
-  beforeAll(async () => {
-    real = await startPushgateway();
-    own = await LocalPushgateway.start();
-  });
-  afterAll(async () => {
-    await real.stop();
-    await own.stop();
-  });
+  const pair = startRealAndOwn();
 
   test("shows what Pushgateway 1.11.0 shows of the same pushes", async () => {
-    for (const { url } of [real, own]) {
+    for (const { url } of [pair.real, pair.own]) {
       await push(url, "/metrics/job/all", encodeDelimited(FAMILIES), PROTOBUF_TYPE);
       await push(url, "/metrics/job/a%22b%5C/x@base64/w6kKCQ/y/%3C%26%3E", 'a{l="\\"\\\\\\n\u2028<>"} 1\n');
       await push(url, "/metrics/job/empty/x@base64/=", "");
       await push(url, "/metrics/job/failed", "# TYPE c_total gauge\nc_total 1\n");
     }
-    const shown = await groups(own.url);
+    const shown = await groups(pair.own.url);
     expect(shown).toHaveLength(4);
-    expect(shown).toEqual(await groups(real.url));
+    expect(shown).toEqual(await groups(pair.real.url));
   });
 });
 

@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import type { MetricFamily } from "../../src/exposition/model.ts";
 import { parseDelimited } from "../../src/exposition/protobuf-decoder.ts";
-import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { PROTOBUF_TYPE } from "../support/push-bodies.ts";
-import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 import { essence } from "./push-target.ts";
+import { startRealAndOwn } from "./real-and-own.ts";
 
 const BODY = `# HELP "dotted.name" With \\"quotes\\".
 # TYPE "dotted.name" gauge
@@ -26,21 +25,14 @@ ordinary{x=",\\""} 4
 `;
 
 await describeWithParts(["pushgateway-1.11.0"], "names beyond the legacy ones", () => {
-  let real: Pushgateway;
-  let own: LocalPushgateway;
+  const pair = startRealAndOwn({ flags: ["--push.enable-utf8-names"] }, { utf8Names: true });
   beforeAll(async () => {
-    real = await startPushgateway({ flags: ["--push.enable-utf8-names"] });
-    own = await LocalPushgateway.start({ utf8Names: true });
-    for (const { url } of [real, own]) {
+    for (const { url } of [pair.real, pair.own]) {
       for (const path of ["/metrics/job/a/U__x_2e_y/z", "/metrics/job/b"]) {
         const response = await fetch(url + path, { method: "PUT", body: BODY });
         expect([response.status, await response.text()]).toEqual([200, ""]);
       }
     }
-  });
-  afterAll(async () => {
-    await real.stop();
-    await own.stop();
   });
 
   async function scrape(url: string, accept: string): Promise<Response> {
@@ -50,7 +42,7 @@ await describeWithParts(["pushgateway-1.11.0"], "names beyond the legacy ones", 
   test.each(["text/plain;version=0.0.4", "text/plain;version=0.0.4;escaping=allow-utf-8"])(
     "are exposed as by Pushgateway 1.11.0 for %s",
     async (accept) => {
-      const [theirs, ours] = [await scrape(real.url, accept), await scrape(own.url, accept)];
+      const [theirs, ours] = [await scrape(pair.real.url, accept), await scrape(pair.own.url, accept)];
       expect(ours.headers.get("content-type")).toBe(theirs.headers.get("content-type"));
       const shown = essence(await ours.text());
       expect(shown.length).toBeGreaterThan(20);
@@ -61,7 +53,7 @@ await describeWithParts(["pushgateway-1.11.0"], "names beyond the legacy ones", 
   test.each([PROTOBUF_TYPE, `${PROTOBUF_TYPE};escaping=allow-utf-8`])(
     "are exposed as by Pushgateway 1.11.0 for %s",
     async (accept) => {
-      const [theirs, ours] = [await scrape(real.url, accept), await scrape(own.url, accept)];
+      const [theirs, ours] = [await scrape(pair.real.url, accept), await scrape(pair.own.url, accept)];
       expect(ours.headers.get("content-type")).toBe(theirs.headers.get("content-type"));
       const shown = namesIn(parseDelimited(await ours.bytes()));
       expect(shown.length).toBeGreaterThan(10);

@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
+import { expect, test } from "bun:test";
 import { describeWithParts } from "../support/parts.ts";
-import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 import { type RawResponse, rawRequest } from "../support/raw-http.ts";
+import { startRealAndOwn } from "./real-and-own.ts";
 
 /** What both must answer alike. Of X-Content-Type-Options we have more. */
 const COMPARED_HEADERS = [
@@ -39,20 +38,11 @@ function essence(response: RawResponse, hasBody: boolean) {
 }
 
 await describeWithParts(["pushgateway-1.11.0"], "the embedded Pushgateway answers as Pushgateway 1.11.0", () => {
-  let real: Pushgateway;
-  let own: LocalPushgateway;
-  beforeAll(async () => {
-    real = await startPushgateway({ flags: ["--web.enable-admin-api"] });
-    own = await LocalPushgateway.start();
-  });
-  afterAll(async () => {
-    await real.stop();
-    await own.stop();
-  });
+  const pair = startRealAndOwn({ flags: ["--web.enable-admin-api"] });
 
   async function expectAlike(method: string, target: string, variant: Variant = {}, hasBody = true): Promise<void> {
-    const theirs = await send(real.address, method, target, variant);
-    const ours = await send(own.address, method, target, variant);
+    const theirs = await send(pair.real.address, method, target, variant);
+    const ours = await send(pair.own.address, method, target, variant);
     expect(essence(ours, hasBody)).toEqual(essence(theirs, hasBody));
   }
 
@@ -178,19 +168,13 @@ await describeWithParts(
   ["pushgateway-1.11.0"],
   "under a prefix, the embedded Pushgateway answers as Pushgateway 1.11.0",
   () => {
-    let real: Pushgateway;
-    let own: LocalPushgateway;
-    beforeAll(async () => {
-      real = await startPushgateway({
+    const pair = startRealAndOwn(
+      {
         flags: ["--web.route-prefix=/a/pg", "--web.telemetry-path=/own"],
         readyPath: "/a/pg/-/ready",
-      });
-      own = await LocalPushgateway.start({ routePrefix: "/a/pg", telemetryPath: "/own", enableAdminApi: false });
-    });
-    afterAll(async () => {
-      await real.stop();
-      await own.stop();
-    });
+      },
+      { routePrefix: "/a/pg", telemetryPath: "/own", enableAdminApi: false },
+    );
 
     test.each([
       ["GET", "/a/pg/-/healthy"],
@@ -221,8 +205,8 @@ await describeWithParts(
       ["OPTIONS", "/api/v1/status"],
       ["PUT", "/a/pg/api/v1/admin/wipe"],
     ])("%s %s", async (method, target) => {
-      const theirs = await send(real.address, method, target, {});
-      const ours = await send(own.address, method, target, {});
+      const theirs = await send(pair.real.address, method, target, {});
+      const ours = await send(pair.own.address, method, target, {});
       expect(essence(ours, true)).toEqual(essence(theirs, true));
     });
   },

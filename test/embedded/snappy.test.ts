@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { maskedCrc32c, SNAPPY_STREAM_START } from "../support/push-bodies.ts";
-import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
+import { startRealAndOwn } from "./real-and-own.ts";
 
 const RUNS = 150;
 
@@ -35,16 +34,7 @@ const stream = fc.array(chunk, { maxLength: 4 }).map((chunks) => Buffer.concat([
 const damage = fc.record({ at: fc.nat(), bits: fc.integer({ min: 1, max: 255 }), cut: fc.boolean() });
 
 await describeWithParts(["pushgateway-1.11.0"], "snappy", () => {
-  let real: Pushgateway;
-  let own: LocalPushgateway;
-  beforeAll(async () => {
-    real = await startPushgateway();
-    own = await LocalPushgateway.start();
-  });
-  afterAll(async () => {
-    await real.stop();
-    await own.stop();
-  });
+  const pair = startRealAndOwn();
 
   async function push(url: string, body: Buffer): Promise<string> {
     const headers = { "content-encoding": "snappy" };
@@ -56,8 +46,8 @@ await describeWithParts(["pushgateway-1.11.0"], "snappy", () => {
     let stored = 0;
     await fc.assert(
       fc.asyncProperty(stream, async (body) => {
-        const ours = await push(own.url, body);
-        expect(ours).toBe(await push(real.url, body));
+        const ours = await push(pair.own.url, body);
+        expect(ours).toBe(await push(pair.real.url, body));
         if (ours.startsWith("200")) stored++;
       }),
       { numRuns: RUNS },
@@ -72,8 +62,8 @@ await describeWithParts(["pushgateway-1.11.0"], "snappy", () => {
         const place = at % body.length;
         const damaged = cut ? body.subarray(0, place) : Buffer.from(body);
         if (!cut) damaged[place] = (damaged[place] as number) ^ bits;
-        const ours = await push(own.url, damaged);
-        expect(ours).toBe(await push(real.url, damaged));
+        const ours = await push(pair.own.url, damaged);
+        expect(ours).toBe(await push(pair.real.url, damaged));
         if (ours.startsWith("400")) refused++;
       }),
       { numRuns: RUNS },

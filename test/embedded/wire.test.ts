@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
+import { expect, test } from "bun:test";
 import { describeWithParts } from "../support/parts.ts";
-import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
 import { RawConnection } from "../support/raw-http.ts";
+import { startRealAndOwn } from "./real-and-own.ts";
 
 const PUT = "PUT /metrics/job/wire HTTP/1.1\r\nHost: h\r\n";
 const LENGTH = "Content-Length: 4\r\n";
@@ -65,19 +64,10 @@ async function effectOf(url: string, bytes: string): Promise<Effect> {
 }
 
 await describeWithParts(["pushgateway-1.11.0"], "The embedded Pushgateway and 1.11.0", () => {
-  let real: Pushgateway;
-  let own: LocalPushgateway;
-  beforeAll(async () => {
-    real = await startPushgateway();
-    own = await LocalPushgateway.start();
-  });
-  afterAll(async () => {
-    await real.stop();
-    await own.stop();
-  });
+  const pair = startRealAndOwn();
 
   test.each(REQUESTS)("make the same of %s, unless ours refuses it on purpose", async (what, bytes) => {
-    const [theirs, ours] = [await effectOf(real.url, bytes), await effectOf(own.url, bytes)];
+    const [theirs, ours] = [await effectOf(pair.real.url, bytes), await effectOf(pair.own.url, bytes)];
     const isStricter = STRICTER.includes(what);
     expect(theirs).toEqual(isStricter ? { status: 200, stored: true } : ours);
     if (isStricter) expect(ours).toEqual({ status: 400, stored: false });
