@@ -7,6 +7,7 @@ import type { WorkSlices } from "../work-slices.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import type { Directory } from "./directory.ts";
+import { isWiped } from "./group-expiry.ts";
 import type { PushJournal } from "./push-journal.ts";
 import type { Resolution } from "./resolution.ts";
 import type { Thaws } from "./thaws.ts";
@@ -46,18 +47,18 @@ const PAUSES_MS = { clean: 1_000, more: 0, cleaned: 3_000, undecided: 1_000, tro
 /**
  * Cleans a member before it takes pushes and is scraped: after an outage it may hold copies of groups that were pushed
  * elsewhere or deleted meanwhile, and pushes that were given up may still be applied. Resolves when the member holds nothing
- * stale that this router knows of, or when it cannot be cleaned, which is logged. Rejects only when aborted.
+ * stale that this router knows of, or with false when it cannot be cleaned, which is logged. Rejects only when aborted.
  *
  * One that comes back is cleaned once more when other routers have noticed it, too: they may know of deletions that this one does
  * not, and what is gone must not come back with the next push. Pushes that other members acknowledge meanwhile need no watching:
  * their clean-up deletes the copy here, too.
  */
-export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
+export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<boolean> {
   const cameBackAt = Date.now();
   const isNewcomer = context.members()?.has(address) !== true;
-  await clean(context, address, signal);
-  if (isNewcomer || !(await waitUntilNoticed(context, address, cameBackAt, signal))) return;
-  await clean(context, address, signal);
+  const isClean = await clean(context, address, signal);
+  if (isNewcomer || !(await waitUntilNoticed(context, address, cameBackAt, signal))) return isClean;
+  return await clean(context, address, signal);
 }
 
 /** Waits until other routers must have noticed that the member is back. False: one of them pushes to it already. */
@@ -85,7 +86,8 @@ async function waitUntilNoticed(
   return true;
 }
 
-async function clean(context: AdmissionContext, address: string, signal: AbortSignal): Promise<void> {
+/** Whether the member holds nothing stale any more that is known of. */
+async function clean(context: AdmissionContext, address: string, signal: AbortSignal): Promise<boolean> {
   const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS);
   const deadline = AbortSignal.any([signal, timeout]);
   const mayHoldDoubtful = context.thaws.isRecent(address, Date.now()) || (await isAnyDoubtful(context, address));
@@ -93,14 +95,15 @@ async function clean(context: AdmissionContext, address: string, signal: AbortSi
   while (!timeout.aborted) {
     const outcome = await look(context, address, deadline);
     signal.throwIfAborted();
-    if (progress.isOver(outcome)) return;
+    if (progress.isOver(outcome)) return true;
     if (outcome instanceof Error && progress.isHopeless(outcome)) {
       context.log.warn("Taking in a member that cannot be cleaned of stale copies", { member: address, err: outcome });
-      return;
+      return false;
     }
     await Bun.sleep(PAUSES_MS[outcome instanceof Error ? "trouble" : outcome]);
   }
   context.log.warn("Taking in a member that could not be cleaned of all stale copies in time", { member: address });
+  return false;
 }
 
 /** How far an admission has got. */
@@ -201,9 +204,7 @@ function wipedCopies(
   address: string,
   wipedAt: number | undefined,
 ): readonly Removal[] {
-  if (wipedAt === undefined) return [];
-  // In doubt about its clock, it was before: the member was out of reach at that time.
-  const before = [...own].filter(([, { pushedAt }]) => (pushedAt.seconds - pushedAt.uncertainty) * 1000 < wipedAt);
+  const before = [...own].filter(([, { pushedAt }]) => isWiped(pushedAt, wipedAt));
   return before.map(([id, { pushTime }]) => ({ id, address, pushTime, carriage: undefined, reason: "deleted" }));
 }
 

@@ -5,14 +5,15 @@ import { murmur3 } from "../sharding/murmur3.ts";
 import type { WorkSlices } from "../work-slices.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
-import { type ExpiryRule, isExpired } from "./group-expiry.ts";
-import type { PlacementOptions, PlacementSurroundings } from "./placement-surroundings.ts";
+import { type ExpiryContext, reasonToGo } from "./expiry.ts";
+import type { PlacementSurroundings } from "./placement-surroundings.ts";
 
-export interface AuditContext extends Pick<PlacementSurroundings, "members" | "observer"> {
+export interface AuditContext
+  extends Pick<PlacementSurroundings, "members" | "observer">,
+    Pick<ExpiryContext, "options" | "wipedAt"> {
   readonly directory: Directory;
   readonly lister: ClusterLister;
   readonly slices: WorkSlices;
-  readonly options: () => PlacementOptions;
 }
 
 /** What one look at all members brought. */
@@ -24,7 +25,7 @@ export interface AuditResult {
   readonly groups: ReadonlyMap<string, number>;
   /** Groups of which several copies may be visible. */
   readonly suspects: ReadonlySet<GroupId>;
-  /** Members that hold groups whose time to live is over. */
+  /** Members that hold groups whose time to live is over, or that were wiped while the member was out of reach. */
   readonly expiring: ReadonlySet<string>;
 }
 
@@ -51,10 +52,8 @@ export async function audit(context: AuditContext, set: MemberSet, signal: Abort
 }
 
 class AuditPass {
+  readonly #context: AuditContext;
   readonly #directory: Directory;
-  readonly #lister: ClusterLister;
-  readonly #slices: WorkSlices;
-  readonly #ttl: readonly ExpiryRule[];
   readonly #set: MemberSet;
   readonly #startedAt: number;
   readonly #groups = new Map<string, number>();
@@ -62,11 +61,9 @@ class AuditPass {
   /** Hashes of the groups that are where they belong. Two that share one cost a second look and nothing else. */
   readonly #atHome = new Set<number>();
 
-  constructor({ directory, lister, slices, options }: AuditContext, set: MemberSet, startedAt: number) {
-    this.#directory = directory;
-    this.#lister = lister;
-    this.#slices = slices;
-    this.#ttl = options().ttl;
+  constructor(context: AuditContext, set: MemberSet, startedAt: number) {
+    this.#context = context;
+    this.#directory = context.directory;
     this.#set = set;
     this.#startedAt = startedAt;
   }
@@ -76,7 +73,7 @@ class AuditPass {
     const { id, key } = group;
     if (this.#set.ownerOf(key.canonicalPath)?.address === address) this.#atHome.add(murmur3(id));
     else this.#directory.seen(id, address, this.#startedAt);
-    if (this.#ttl.length > 0 && !this.#expiring.has(address) && this.#isExpired(address, group)) {
+    if (!this.#expiring.has(address) && reasonToGo(this.#context, address, group, this.#startedAt) !== undefined) {
       this.#expiring.add(address);
     }
   }
@@ -86,17 +83,13 @@ class AuditPass {
     for (const address of listed) if (!this.#groups.has(address)) this.#groups.set(address, 0);
     const isListed = new Set(listed);
     const suspects = new Set<GroupId>();
-    await this.#slices.visit(this.#directory.entries(), ([id]) => {
+    await this.#context.slices.visit(this.#directory.entries(), ([id]) => {
       const isAtHome = this.#atHome.has(murmur3(id));
       this.#forgetAbsent(id, isAtHome, isListed);
       if (this.#isSuspect(id, isAtHome)) suspects.add(id);
     });
     const groups = new Map([...this.#groups].filter(([address]) => isListed.has(address)));
     return { startedAt: this.#startedAt, groups, suspects, expiring: this.#expiring };
-  }
-
-  #isExpired(address: string, group: ListedGroup): boolean {
-    return isExpired(this.#ttl, group.key, this.#lister.lastPushOf(address, group), this.#startedAt);
   }
 
   #forgetAbsent(id: GroupId, isAtHome: boolean, isListed: ReadonlySet<string>): void {

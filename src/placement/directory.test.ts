@@ -69,4 +69,21 @@ describe("Directory", () => {
     expect(directory.size).toBe(1);
     expect(directory.overflowed).toBe(1);
   });
+
+  test("knows nothing after a wipe but that pushes given up before are deleted, too", () => {
+    const directory = new Directory();
+    directory.acknowledged("plain", { address: "a", isWhole: true, at: 1 }, ["b"]);
+    directory.doubted("doubted", "a", 1);
+    directory.acknowledged("doubted", { address: "b", isWhole: true, at: 2 }, []);
+    directory.deleted("deleted", 3, ["a"]);
+    directory.acknowledged("pushed since", { address: "a", isWhole: true, at: 12 }, ["b"]);
+    directory.wiped(10);
+    expect(directory.get("plain")).toBeUndefined();
+    expect(directory.get("doubted")).toEqual({
+      truth: { address: undefined, isWhole: true, at: 10 },
+      holders: [{ address: "a", doubtedAt: 1, since: 1 }],
+    });
+    expect(directory.get("deleted")?.holders.map(({ address }) => address)).toEqual(["a"]);
+    expect(directory.get("pushed since")?.truth?.at).toBe(12);
+  });
 });

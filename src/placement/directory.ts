@@ -127,9 +127,17 @@ export class Directory {
       this.#entries.delete(id);
   }
 
-  clear(): void {
-    this.#entries.clear();
-    this.#seenBy.clear();
+  /**
+   * All groups of before were deleted. What members out of reach hold is not known here; but pushes that had been given up may still be
+   * applied, and what was deleted before stays so.
+   */
+  wiped(at: number): void {
+    for (const [id, { truth, holders }] of this.#entries) {
+      if (truth !== undefined && truth.at > at) continue;
+      const kept = isDeletion(truth) ? holders : holders.filter(({ doubtedAt }) => doubtedAt !== undefined);
+      if (kept.length === 0) this.#entries.delete(id);
+      else this.#entries.set(id, { truth: { address: undefined, isWhole: true, at }, holders: kept });
+    }
   }
 
   #settle(id: GroupId, truth: Truth, kept: readonly Holder[], others: Iterable<string>): void {

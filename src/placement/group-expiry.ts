@@ -1,4 +1,5 @@
 import type { GroupingKey } from "../sharding/grouping-key.ts";
+import type { LocalTime } from "./member-clocks.ts";
 
 /** Groups that match are deleted when they have not been pushed for longer than `afterMs`. */
 export interface ExpiryRule {
@@ -10,13 +11,16 @@ export interface ExpiryRule {
  * Whether the group's time is over by the first rule that it matches. `pushedAt`: when it was last pushed to, accepted or not,
  * in seconds by this router's clock; the uncertainty of that counts in the group's favour.
  */
-export function isExpired(
-  rules: readonly ExpiryRule[],
-  key: GroupingKey,
-  pushedAt: { readonly seconds: number; readonly uncertainty: number },
-  now: number,
-): boolean {
+export function isExpired(rules: readonly ExpiryRule[], key: GroupingKey, pushedAt: LocalTime, now: number): boolean {
   if (rules.length === 0) return false;
   const rule = rules.find(({ matches }) => matches(key));
   return rule !== undefined && now - (pushedAt.seconds + pushedAt.uncertainty) * 1000 > rule.afterMs;
+}
+
+/**
+ * Whether the group was there when all were wiped, at `wipedAt` in milliseconds by this router's clock. In doubt about its member's clock it
+ * was, since the member was out of reach at that time.
+ */
+export function isWiped(pushedAt: LocalTime, wipedAt: number | undefined): boolean {
+  return wipedAt !== undefined && (pushedAt.seconds - pushedAt.uncertainty) * 1000 < wipedAt;
 }

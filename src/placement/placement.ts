@@ -46,7 +46,9 @@ export class Placement {
   readonly #gates = new KeyGates();
   readonly #journal = new PushJournal();
   readonly #features = new FeatureDetection();
+  /** When all groups were wiped while a member was out of reach, which has not been cleaned since. */
   readonly #wiped = new Map<string, number>();
+  readonly #wipedAt = (address: string) => this.#wiped.get(address);
   readonly #stopped = new AbortController();
   readonly #lister: ClusterLister;
   readonly #reader: GroupReader;
@@ -87,6 +89,7 @@ export class Placement {
       features: this.#features,
       utf8Names,
       options: () => this.#options,
+      wipedAt: this.#wipedAt,
     };
     this.#misplaced = new MisplacedCounts(parts);
     this.#cleanUp = new CleanUp(parts);
@@ -174,7 +177,8 @@ export class Placement {
 
   /** Cleans a member before it takes pushes. Rejects only when aborted. */
   async admit(address: string, signal: AbortSignal): Promise<void> {
-    await admit(
+    const wipedAt = this.#wiped.get(address);
+    const isClean = await admit(
       {
         ...this.#surroundings,
         directory: this.#directory,
@@ -184,17 +188,17 @@ export class Placement {
         removal: this.#removal,
         journal: this.#journal,
         noticeMs: () => this.#options.noticeMs,
-        wipedAt: (member) => this.#wiped.get(member),
+        wipedAt: this.#wipedAt,
       },
       address,
       AbortSignal.any([signal, this.#stopped.signal]),
     );
-    this.#wiped.delete(address);
+    if (isClean && this.#wiped.get(address) === wipedAt) this.#wiped.delete(address);
   }
 
   /** All groups were wiped at that time, but on these members, which are cleaned when they return. */
   wiped(unreachable: readonly string[], at: number): void {
-    this.#directory.clear();
+    this.#directory.wiped(at);
     for (const address of unreachable) this.#wiped.set(address, at);
   }
 

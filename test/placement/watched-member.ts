@@ -4,10 +4,14 @@ export interface WatchedMemberOptions {
   readonly speaksGroupsApi?: boolean;
 }
 
+const LISTING = "/api/v1/metrics";
+
 /** Stands between a router and a Pushgateway, counts what the router asks, and lets a test act right before it is answered. */
 export class WatchedMember implements AsyncDisposable {
   /** Whether it answers 503 to everything. */
   isAway = false;
+  /** Otherwise it answers 404 to that. */
+  listsGroups = true;
   /** Called with each request before it is handed on; the request waits for it. */
   onRequest: (method: string, path: string) => Promise<void> = async () => {};
   #looks = 0;
@@ -21,11 +25,12 @@ export class WatchedMember implements AsyncDisposable {
       fetch: async (request) => {
         const { pathname, search } = new URL(request.url);
         if (this.isAway) return new Response("away", { status: 503 });
-        if (pathname === "/api/v1/metrics") this.#looks++;
+        if (pathname === LISTING) this.#looks++;
         if (request.method === "DELETE") this.#deletions++;
         await this.onRequest(request.method, pathname);
-        if (!speaksGroupsApi && pathname.startsWith("/api/v1/dynamic-sharding"))
-          return new Response("", { status: 404 });
+        const isKnown =
+          pathname === "/api/v1/dynamic-sharding" ? speaksGroupsApi : this.listsGroups || pathname !== LISTING;
+        if (!isKnown) return new Response("", { status: 404 });
         const { method, headers } = request;
         return await fetch(`${url}${pathname}${search}`, { method, headers, body: await request.bytes() });
       },
