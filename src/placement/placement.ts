@@ -25,8 +25,8 @@ import { Resolution } from "./resolution.ts";
 import { Thaws } from "./thaws.ts";
 import { ViewHistory } from "./view-history.ts";
 
-/** Looking at all members takes no longer than this in a small cluster, which can afford it with each POST after a change. */
-const MAX_LOOK_MS = 500;
+/** A cluster with no more groups can afford to be looked at with each POST after a change: that takes half a second at most. */
+const MAX_GROUPS_TO_LOOK_AT = 20_000;
 /** Routers hear of a change within so long of each other, and redirected clients have arrived. */
 const VIEW_MEMORY_MS = 60_000;
 /** For a reading of what single groups of a member hold. */
@@ -100,10 +100,8 @@ export class Placement {
       ...parts,
       cleanUp: this.#cleanUp,
       noticeMs: () => this.#options.noticeMs,
-      goesByAudit: () => {
-        const last = this.#auditor.lastAudit;
-        return last !== undefined && last.startedAt > this.#changedAt && last.durationMs > MAX_LOOK_MS;
-      },
+      isLookCheap: () => this.#isLookCheap,
+      isAudited: () => (this.#auditor.lastAudit?.startedAt ?? 0) > this.#changedAt,
       onLeft: (id) => this.#auditor.followUp(id),
     });
   }
@@ -267,6 +265,11 @@ export class Placement {
   /** By member, how many groups on it belong elsewhere; members without any are missing. Undefined before the first audit. */
   async misplacedByMember(): Promise<ReadonlyMap<string, number> | undefined> {
     return this.#auditor.lastAudit === undefined ? undefined : await this.#misplaced.get();
+  }
+
+  get #isLookCheap(): boolean {
+    const counts = this.#auditor.lastAudit?.groups.values() ?? [];
+    return Iterator.from(counts).reduce((sum, count) => sum + count, 0) <= MAX_GROUPS_TO_LOOK_AT;
   }
 
   /** Groups of which more is known than copies show: of all others, an only copy counts. */

@@ -14,11 +14,10 @@ export interface PushCleanUpContext {
   readonly history: ViewHistory;
   readonly gates: KeyGates;
   readonly cleanUp: CleanUp;
-  /**
-   * Whether to go by what the last audit found, rather than look for families at every recent owner behind each POST. So it is when
-   * that audit is younger than the last change of members, and a look costs too much.
-   */
-  readonly goesByAudit: () => boolean;
+  /** Whether all members can be looked at with each POST, so few groups are there. */
+  readonly isLookCheap: () => boolean;
+  /** Whether members were audited since they last changed. */
+  readonly isAudited: () => boolean;
   /** So long after a member has come back every router has noticed, and cleaned it of what it knows to be gone. */
   readonly noticeMs: () => number;
   /** Told of a group of which a copy was left that should be gone. */
@@ -104,12 +103,12 @@ export class PushCleanUp {
    * group if they were in service.
    */
   #others(id: GroupId, key: GroupingKey, address: string, set: MemberSet, isPut: boolean): readonly string[] {
-    const { directory, history, goesByAudit } = this.#context;
+    const { directory, history, isLookCheap, isAudited } = this.#context;
     const others = new Set<string>();
     for (const holder of directory.get(id)?.holders ?? []) others.add(holder.address);
     for (const absentee of set.absenteesBefore(address, key.canonicalPath)) others.add(absentee);
     // To delete what may not be there costs little; to look for families to carry over costs a listing.
-    if (isPut || !goesByAudit()) {
+    if (isPut || isLookCheap() || !isAudited()) {
       for (const owner of history.ownersOf(key.canonicalPath)) others.add(owner);
       const owner = set.ownerOf(key.canonicalPath);
       if (owner !== undefined) others.add(owner.address);
@@ -134,12 +133,24 @@ export class PushCleanUp {
     const at = Date.now();
     const from = others.filter((other) => this.#canJoin(set, other));
     if ((await cleanUp.carry(this.#carriage(id, from, owner, set), guard)) !== "done") return;
-    directory.acknowledged(id, { address: owner, isWhole: from.length === others.length, at }, others);
+    const isWhole = from.length === others.length;
+    directory.acknowledged(id, { address: owner, isWhole, at }, others);
+    if (!isWhole) return;
+    // As long as both copies say the same. Behind the push, a scrape could find the new value first and the old one then.
+    const holders = directory.get(id)?.holders.map(({ address }) => address) ?? [];
+    const joined = holders.filter((address) => address !== owner && this.#canJoin(set, address));
+    await this.#removeAll(id, joined);
+  }
+
+  /** Whether all of them are gone. */
+  async #removeAll(id: GroupId, addresses: readonly string[]): Promise<boolean> {
+    const gone = await Promise.all(addresses.map((address) => this.#context.cleanUp.remove(id, address, "moved")));
+    return !gone.includes(false);
   }
 
   #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet): Carriage {
     const isElsewhere = (address: string) => address !== to && !from.includes(address) && this.#canJoin(set, address);
-    const addresses = this.#context.goesByAudit() ? [] : set.members.map(({ address }) => address);
+    const addresses = this.#context.isLookCheap() ? set.members.map(({ address }) => address) : [];
     return { id, from, to, elsewhere: addresses.filter(isElsewhere), quietS: 0 };
   }
 
@@ -154,15 +165,12 @@ export class PushCleanUp {
   }
 
   async #clean(id: GroupId, truth: Truth, addresses: readonly string[], guard: CarryGuard): Promise<void> {
-    const { cleanUp, directory, onLeft, members } = this.#context;
+    const { directory, onLeft, members } = this.#context;
     // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
     // did, none would be left.
     const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
     let isAnyLeft = !isLatest || !(await this.#completes(id, truth, addresses, guard));
-    if (!isAnyLeft) {
-      const gone = await Promise.all(addresses.map((address) => cleanUp.remove(id, address, "moved")));
-      isAnyLeft = gone.includes(false);
-    }
+    if (!isAnyLeft) isAnyLeft = !(await this.#removeAll(id, addresses));
     if (isAnyLeft) onLeft(id);
     else directory.dropIfAtHome(id, ownerOf(members(), id));
   }
