@@ -28,6 +28,8 @@ export interface PushCleanUpContext {
 
 /** A client waits so long for what is to be done before and behind its push; a member that takes longer is cleaned behind its back. */
 const MAX_WAIT_MS = 1_000;
+/** So long it waits for copies to be joined where that should be a matter of milliseconds: unjoined, families go back for a while. */
+const MAX_JOIN_WAIT_MS = 3_000;
 const IN_FLIGHT_POLL_MS = 5;
 
 /**
@@ -56,7 +58,7 @@ export class PushCleanUp {
    * Who has waited must ask `gates` before it goes ahead. Never rejects.
    */
   beforePush(key: GroupingKey, method: string): Promise<void> | undefined {
-    const { members, gates } = this.#context;
+    const { members, gates, isLookCheap } = this.#context;
     const set = members();
     if (set === undefined || (!gates.isAnyClosed && this.isQuiet(set))) return undefined;
     const id = groupIdOf(key);
@@ -64,7 +66,8 @@ export class PushCleanUp {
     if (method !== "POST" || owner === undefined || this.#isJoined(id, owner)) return gates.whenOpen(id);
     const others = this.#others(id, key, owner, set, false);
     if (!others.some((other) => this.#canJoin(set, other))) return gates.whenOpen(id);
-    return this.#workOn(id, (guard) => this.#join(id, others, owner, guard));
+    const maxWaitMs = isLookCheap() ? MAX_JOIN_WAIT_MS : MAX_WAIT_MS;
+    return this.#workOn(id, (guard) => this.#join(id, others, owner, guard), maxWaitMs);
   }
 
   /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
@@ -195,11 +198,11 @@ export class PushCleanUp {
    * Does it with the gate closed. Resolves when it is done, or has taken too long to be waited for; then nothing is carried any
    * more, since the client may push again, through another router, which knows of no gate.
    */
-  async #workOn(id: GroupId, work: (guard: CarryGuard) => Promise<void>): Promise<void> {
+  async #workOn(id: GroupId, work: (guard: CarryGuard) => Promise<void>, maxWaitMs = MAX_WAIT_MS): Promise<void> {
     const guard = new CarryGuard();
     const done = this.#context.gates.close(id, () => work(guard));
     const timedOut = Promise.withResolvers<void>();
-    const timer = setTimeout(timedOut.resolve, MAX_WAIT_MS);
+    const timer = setTimeout(timedOut.resolve, maxWaitMs);
     await Promise.race([done, timedOut.promise]);
     clearTimeout(timer);
     await guard.cancel();

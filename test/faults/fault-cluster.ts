@@ -97,7 +97,11 @@ export class FaultCluster implements AsyncDisposable {
 
   /** Waits until the router has this Pushgateway in the state. */
   async waitForState(pushgateway: Pushgateway, state: string): Promise<void> {
-    const isThere = async () => (await this.#stateOf(pushgateway.address)) === state;
+    const isThere = async () => {
+      const seen = await this.#stateOf(pushgateway.address);
+      if (seen === state) return true;
+      throw new Error(`it is ${seen}`);
+    };
     await waitFor(`${pushgateway.address} to be ${state}`, isThere, { timeoutMs: STATE_DEADLINE_MS });
   }
 
