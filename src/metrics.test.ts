@@ -12,6 +12,7 @@ function createMetrics(): RouterMetrics {
       inFlight: () => [],
       clientConnections: () => 0,
       misplacedGroups: () => 0,
+      forgottenGroups: () => 0,
     },
     { cpuSeconds: () => 0, residentBytes: () => 0, startTimeSeconds: 0 },
   );

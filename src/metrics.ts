@@ -37,6 +37,8 @@ export interface MetricSources {
   readonly clientConnections: () => number;
   /** Groups that are, or may be, elsewhere than at their owner. */
   readonly misplacedGroups: () => number;
+  /** How often one of them was not remembered for lack of room. */
+  readonly forgottenGroups: () => number;
 }
 
 /** What the operating system knows of this process. */
@@ -297,7 +299,8 @@ export class RouterMetrics {
   }
 
   #readSources(): void {
-    const { members, ringFingerprint, panic, inFlight, clientConnections, misplacedGroups } = this.#sources;
+    const { members, ringFingerprint, panic, inFlight, clientConnections, misplacedGroups, forgottenGroups } =
+      this.#sources;
     this.#registry.gauge(`${PREFIX}members`, "Members by state.", ["state"], (family) => {
       for (const [state, count] of Object.entries(members())) family.labels(state).set(count);
     });
@@ -324,6 +327,11 @@ export class RouterMetrics {
       "misplaced_groups",
       "Groups that this router knows, or presumes, to have copies on members that do not own them.",
       misplacedGroups,
+    );
+    this.#registry.counterOf(
+      `${PREFIX}misplaced_groups_forgotten_total`,
+      "Times that the router could not remember a misplaced, doubtful or deleted group, because there are too many.",
+      forgottenGroups,
     );
     this.#value("client_connections", "Open connections from clients.", clientConnections);
   }

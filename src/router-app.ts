@@ -243,6 +243,7 @@ class RouterApp implements Router {
       inFlight: () => this.#clients.inFlight(),
       clientConnections: () => this.#server.connectionCount,
       misplacedGroups: () => this.#placement.misplacedGroups,
+      forgottenGroups: () => this.#placement.forgottenGroups,
     };
   }
 

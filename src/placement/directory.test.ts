@@ -62,12 +62,22 @@ describe("Directory", () => {
   });
 
   test("takes no more than it has room for, and counts what it left out", () => {
-    const directory = new Directory(1);
-    directory.seen("one", "a", 1);
-    directory.seen("two", "a", 1);
+    const directory = new Directory(5);
+    for (const id of ["one", "two", "three", "four", "five"]) directory.doubted(id, "a", 1);
+    directory.doubted("six", "a", 1);
     directory.seen("one", "b", 1);
-    expect(directory.size).toBe(1);
+    expect(directory.size).toBe(5);
     expect(directory.overflowed).toBe(1);
+  });
+
+  test("keeps room for what nobody can look up: deletions, doubts and acknowledgements", () => {
+    const directory = new Directory(10);
+    for (let group = 0; group < 20; group++) directory.seen(`seen ${group}`, "a", 1);
+    expect(directory.overflowed).toBe(12);
+    directory.deleted("deleted", 2, ["a"]);
+    directory.doubted("doubted", "a", 2);
+    expect(directory.overflowed).toBe(12);
+    expect([directory.get("deleted"), directory.get("doubted")]).not.toContain(undefined);
   });
 
   test("knows nothing after a wipe but that pushes given up before are deleted, too", () => {

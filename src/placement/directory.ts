@@ -34,8 +34,10 @@ export interface DirectoryEntry {
 
 /** More members than these in the time of one router come from something going wrong; then sharing begins anew. */
 const MAX_SHARED = 4_096;
-/** More are not remembered, so that they cannot take all memory: about 200 to 500 bytes each. Audits find what is forgotten so. */
+/** More are not remembered, so that they cannot take all memory: about 200 to 500 bytes each. */
 const MAX_ENTRIES = 500_000;
+/** Of these, what audits find again may take so many: what was acknowledged, deleted or given up is known to nobody else. */
+const SEEN_SHARE = 0.8;
 
 /**
  * The groups that have, or may have, copies on members that do not own them. Groups that are where they belong are not in
@@ -157,7 +159,8 @@ export class Directory {
   }
 
   #putEntry(id: GroupId, entry: DirectoryEntry): void {
-    if (this.#entries.size >= this.#maxEntries && !this.#entries.has(id)) this.#overflowed++;
+    const room = isOnlySeen(entry) ? this.#maxEntries * SEEN_SHARE : this.#maxEntries;
+    if (this.#entries.size >= room && !this.#entries.has(id)) this.#overflowed++;
     else this.#entries.set(id, entry);
   }
 
@@ -175,6 +178,10 @@ export class Directory {
 /** Whether the group was deleted, so that every copy of it has to go. */
 export function isDeletion(truth: Truth | undefined): boolean {
   return truth !== undefined && truth.address === undefined;
+}
+
+function isOnlySeen({ truth, holders }: DirectoryEntry): boolean {
+  return truth === undefined && holders.every(({ doubtedAt }) => doubtedAt === undefined);
 }
 
 function replaceHolder(holders: readonly Holder[], holder: Holder): readonly Holder[] {

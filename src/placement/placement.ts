@@ -281,6 +281,11 @@ export class Placement {
   get misplacedGroups(): number {
     return this.#directory.size;
   }
+
+  /** How often one of them was not remembered for lack of room. */
+  get forgottenGroups(): number {
+    return this.#directory.overflowed;
+  }
 }
 
 /** No Pushgateway has a group whose key is not UTF-8; and its ID could be that of another group, since no byte is left for separators. */

@@ -42,6 +42,7 @@ const SERVERS: Readonly<Record<string, (answer: Answer, onError: (error: unknown
       inFlight: () => [],
       clientConnections: () => 0,
       misplacedGroups: () => 0,
+      forgottenGroups: () => 0,
     };
     const metrics = new RouterMetrics("test", sources, PROCESS);
     return createWebHandler({
