@@ -28,8 +28,11 @@ export interface AdmissionContext {
   readonly log: Logger;
 }
 
-/** Enough to delete 150,000 copies at the default rate. Then a member is taken in as it is: pushes are worth more than a tidy ring. */
-const ADMISSION_TIMEOUT_MS = 300_000;
+/**
+ * Enough to delete 100,000 copies at the default rate, whatever the looks between take. Then a member is taken in as it is: pushes are
+ * worth more than a tidy ring.
+ */
+const ADMISSION_TIMEOUT_MS = 600_000;
 /** So is one that cannot be looked at for so long. */
 const TROUBLE_TIMEOUT_MS = 60_000;
 /** So long a member waits for what cannot be decided yet. An audit decides it later. */
@@ -93,9 +96,10 @@ async function clean(context: AdmissionContext, address: string, signal: AbortSi
   const mayHoldDoubtful = context.thaws.isRecent(address, Date.now()) || (await isAnyDoubtful(context, address));
   const progress = new Progress(mayHoldDoubtful ? 2 : 1);
   while (!timeout.aborted) {
+    const lookedAt = Date.now();
     const outcome = await look(context, address, deadline);
     signal.throwIfAborted();
-    if (progress.isOver(outcome)) return true;
+    if (progress.isOver(outcome, lookedAt)) return true;
     if (outcome instanceof Error && progress.isHopeless(outcome)) {
       context.log.warn("Taking in a member that cannot be cleaned of stale copies", { member: address, err: outcome });
       return false;
@@ -116,10 +120,11 @@ class Progress {
     this.#cleanLooksLeft = cleanLooks;
   }
 
-  isOver(outcome: LookOutcome | Error): boolean {
+  /** `lookedAt`: when the look began. */
+  isOver(outcome: LookOutcome | Error, lookedAt: number): boolean {
     if (!(outcome instanceof Error)) this.#lastLookAt = Date.now();
     if (outcome === "clean") this.#cleanLooksLeft--;
-    const isWaitedFor = outcome === "undecided" && Date.now() - this.#startedAt > UNDECIDED_TIMEOUT_MS;
+    const isWaitedFor = outcome === "undecided" && lookedAt - this.#startedAt > UNDECIDED_TIMEOUT_MS;
     return this.#cleanLooksLeft === 0 || isWaitedFor;
   }
 

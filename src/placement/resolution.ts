@@ -61,7 +61,9 @@ export class Resolution {
     const found = await lister.find(reachable, (id) => ids.has(id), signal);
     await this.#record(ids, found);
     const { removals, undecided } = await this.examine(found);
-    const { failed, late } = await this.#context.removal.removeAll(removals, found, signal);
+    // A member on its way back is being cleaned already. An audit follows when it is in service.
+    const ours = removals.filter(({ address }) => members()?.stateOf(address) !== "joining");
+    const { failed, late } = await this.#context.removal.removeAll(ours, found, signal);
     return new Set([...undecided, ...failed, ...late]);
   }
 

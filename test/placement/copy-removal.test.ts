@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createLogger } from "../../src/log.ts";
+import { CleanUp } from "../../src/placement/clean-up.ts";
+import { ClusterLister } from "../../src/placement/cluster-lister.ts";
+import { CopyRemoval, type Removal } from "../../src/placement/copy-removal.ts";
+import { Directory } from "../../src/placement/directory.ts";
+import { Doubts } from "../../src/placement/doubts.ts";
+import { GroupReader } from "../../src/placement/group-reader.ts";
+import { KeyGates } from "../../src/placement/key-gates.ts";
+import { MemberClocks } from "../../src/placement/member-clocks.ts";
+import { Pace } from "../../src/placement/pace.ts";
+import { PushJournal } from "../../src/placement/push-journal.ts";
+import { Thaws } from "../../src/placement/thaws.ts";
+import { FeatureDetection } from "../../src/pushgateway/feature-detection.ts";
+import { PushgatewayClients } from "../../src/pushgateway/pushgateway-clients.ts";
+import { WorkSlices } from "../../src/work-slices.ts";
+import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
+import { groupsOf } from "../support/groups.ts";
+import { WatchedMember } from "./watched-member.ts";
+
+const RATE = 5;
+/** Three seconds of work. */
+const JOBS = Array.from({ length: 3 * RATE }, (_, index) => `job-${index}`);
+const LAST = JOBS[JOBS.length - 1] as string;
+/** How long the look took that the removals follow from. */
+const LOOK_MS = 4_000;
+
+let resources: AsyncDisposableStack;
+
+beforeEach(() => {
+  resources = new AsyncDisposableStack();
+});
+
+afterEach(async () => {
+  await resources.disposeAsync();
+});
+
+/** Removes copies as a router does that knows nothing but what it sees. */
+class Remover {
+  readonly lister: ClusterLister;
+  readonly journal = new PushJournal();
+  readonly #removal: CopyRemoval;
+
+  constructor(stack: AsyncDisposableStack) {
+    const [directory, clocks] = [new Directory(), new MemberClocks()];
+    const onUnreachable = () => {};
+    const times = { stallTimeoutMs: 5_000, probeTimeoutMs: 1_000, probePath: "/-/healthy" };
+    const clients = new PushgatewayClients({ maxInFlight: 16, maxQueued: 16, ...times, onUnreachable });
+    stack.defer(() => clients.close());
+    const nop = () => {};
+    this.lister = new ClusterLister({ clocks, slices: new WorkSlices(), onUnreadable: nop });
+    const cleanUp = new CleanUp({
+      clients,
+      directory,
+      clocks,
+      doubts: new Doubts(directory, new Thaws()),
+      reader: new GroupReader(async () => new Map()),
+      lister: this.lister,
+      features: new FeatureDetection(),
+      utf8Names: () => false,
+      observer: { copyRemoved: nop, familiesCarried: nop, cleanUpFailed: nop, audited: nop },
+      log: createLogger({ level: "error", format: "logfmt", write: nop }),
+    });
+    this.#removal = new CopyRemoval({
+      members: () => undefined,
+      isInFlight: () => false,
+      directory,
+      lister: this.lister,
+      cleanUp,
+      gates: new KeyGates(),
+      pace: new Pace(() => RATE),
+      journal: this.journal,
+    });
+  }
+
+  /** Removes all that the member has. */
+  async removeAll(address: string) {
+    const removals: Removal[] = [];
+    const add = ({ id, pushTime }: { id: string; pushTime: number }) =>
+      removals.push({ id, address, pushTime, carriage: undefined, reason: "stale" });
+    const { signal } = new AbortController();
+    await this.lister.list(address, add, signal);
+    removals.sort((a, b) => JOBS.indexOf(a.id) - JOBS.indexOf(b.id));
+    const endedAt = Date.now();
+    return await this.#removal.removeAll(removals, { startedAt: endedAt - LOOK_MS, endedAt }, signal);
+  }
+}
+
+async function startMember(speaksGroupsApi: boolean): Promise<[WatchedMember, url: string]> {
+  const pushgateway = resources.use(await LocalPushgateway.start());
+  for (const job of JOBS) await push(pushgateway.url, job, 1);
+  return [resources.use(new WatchedMember(pushgateway.url, { speaksGroupsApi })), pushgateway.url];
+}
+
+async function push(url: string, job: string, value: number): Promise<void> {
+  const response = await fetch(`${url}/metrics/job/${job}`, { method: "PUT", body: `x ${value}\n` });
+  expect(response.status).toBe(200);
+}
+
+describe("CopyRemoval", () => {
+  test.each([
+    ["looking at the member again", "a stock Pushgateway", false],
+    ["not looking again", "one of ours", true],
+  ])(
+    "goes on for as long as the look stands, %s before each second of work at %s, and spares what another router brings there",
+    async (_, _kind, speaksGroupsApi) => {
+      const [member, url] = await startMember(speaksGroupsApi);
+      member.onRequest = async (method) => {
+        if (method === "DELETE" && member.deletions === 2) await push(url, LAST, 2);
+      };
+      const { done, failed, late } = await new Remover(resources).removeAll(member.address);
+      expect([...(await groupsOf(url)).keys()]).toEqual([JSON.stringify({ job: LAST })]);
+      expect({ done, failed: [...failed], late: [...late] }).toEqual({
+        done: JOBS.length - 1,
+        failed: [LAST],
+        late: [],
+      });
+      // The first look is the test's own.
+      if (speaksGroupsApi) expect(member.looks).toBe(1);
+      else expect(member.looks).toBeGreaterThan(2);
+    },
+    20_000,
+  );
+
+  test("leaves a copy of which a push was acknowledged since the look, wherever it went", async () => {
+    const [member, url] = await startMember(true);
+    const remover = new Remover(resources);
+    member.onRequest = async (method) => {
+      if (method === "DELETE" && member.deletions === 2) remover.journal.note(LAST);
+    };
+    const { failed } = await remover.removeAll(member.address);
+    expect([...failed]).toEqual([LAST]);
+    expect([...(await groupsOf(url)).keys()]).toEqual([JSON.stringify({ job: LAST })]);
+  }, 20_000);
+});
