@@ -36,15 +36,23 @@ const summary = fc.record({
   sum: numbers,
   quantiles: fc.array(fc.record({ quantile: numbers, value: numbers }), { maxLength: 3 }),
 });
-const histogram = fc.record({
-  count: counts,
-  sum: numbers,
-  buckets: fc.array(fc.record({ upperBound: numbers, cumulativeCount: counts, exemplar: seldom(exemplar) }), {
-    maxLength: 3,
-  }),
-  native: fc.constant(undefined),
-  isFloat: fc.constant(false),
-});
+/** Counts of histograms may be floats, and stand beside integers then. */
+const mixedCounts = fc.oneof({ weight: 4, arbitrary: counts }, { weight: 1, arbitrary: numbers });
+const bucket = fc.record(
+  { upperBound: numbers, cumulativeCount: mixedCounts, integerCount: counts, exemplar: seldom(exemplar) },
+  { requiredKeys: ["upperBound", "cumulativeCount", "exemplar"] },
+);
+const histogram = fc.record(
+  {
+    count: mixedCounts,
+    integerCount: counts,
+    sum: numbers,
+    buckets: fc.array(bucket, { maxLength: 3 }),
+    native: fc.constant(undefined),
+    isFloat: fc.boolean(),
+  },
+  { requiredKeys: ["count", "sum", "buckets", "native", "isFloat"] },
+);
 
 function metric(type: MetricType): fc.Arbitrary<Metric> {
   const value = type === "summary" ? summary : type === "histogram" ? histogram : numbers;
