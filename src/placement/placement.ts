@@ -15,7 +15,7 @@ import { type EvacuationResult, evacuate } from "./evacuation.ts";
 import { deleteGroups, type NotDeleted, type SeenGroups } from "./group-deletion.ts";
 import { GroupReader } from "./group-reader.ts";
 import { KeyGates } from "./key-gates.ts";
-import { MemberClocks } from "./member-clocks.ts";
+import { type LocalTime, MemberClocks } from "./member-clocks.ts";
 import { MisplacedCounts } from "./misplaced-counts.ts";
 import { Pace } from "./pace.ts";
 import type { PlacementOptions, PlacementSurroundings } from "./placement-surroundings.ts";
@@ -246,9 +246,9 @@ export class Placement {
     return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: undefined, isForShow: true }).keep;
   }
 
-  /** A time that the member put down, by this router's clock; both in seconds. */
-  localTime(address: string, memberSeconds: number): number {
-    return this.#lister.localTime(address, memberSeconds).seconds;
+  /** A time that the member put down, in seconds, by this router's clock. */
+  localTime(address: string, memberSeconds: number): LocalTime {
+    return this.#lister.localTime(address, memberSeconds);
   }
 
   /** Whether the member's copy may come from a push that was given up. */

@@ -80,7 +80,7 @@ async function federateNewest(
     judge: {
       choose: (_id, copies) => copies.reduce((best, copy) => (copy.pushTime > best.pushTime ? copy : best)).address,
       questioned: () => [],
-      localTime: (_address, pushTime) => pushTime,
+      localTime: (_address, pushTime) => ({ seconds: pushTime, uncertainty: 0 }),
       ...judge,
     },
     shown,

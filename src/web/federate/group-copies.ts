@@ -6,9 +6,9 @@ import type { ByteString } from "../../sharding/byte-string.ts";
 import { type GroupId, groupIdOf, keyOfGroupId } from "../../sharding/group-id.ts";
 import { groupingKeyOf, type Label } from "../../sharding/grouping-key.ts";
 import type { WorkSlices } from "../../work-slices.ts";
-import type { ChooseCopy } from "../cluster/group-copy.ts";
+import type { ChooseCopy, GroupCopy } from "../cluster/group-copy.ts";
 import { eachSample } from "./each-sample.ts";
-import type { ShownTimes } from "./shown-times.ts";
+import type { PushTime, ShownTimes } from "./shown-times.ts";
 
 /** One member's metrics as text, and where the families are in it. */
 export interface MemberText {
@@ -28,8 +28,8 @@ export interface CopyJudge {
   readonly choose: ChooseCopy;
   /** Groups of which even an only copy may not count. Of all others it does, and nobody is asked. */
   readonly questioned: () => Iterable<GroupId>;
-  /** A member's push time by this router's clock, in seconds. */
-  readonly localTime: (address: string, pushTime: number) => number;
+  /** A member's push time by this router's clock. */
+  readonly localTime: (address: string, pushTime: number) => PushTime["pushedAt"];
 }
 
 /**
@@ -45,6 +45,9 @@ export async function findLosingCopies(
   const losing = new Map<number, Set<GroupId>>();
   const line = new SampleLine();
   const now = Date.now();
+  const timed = ({ address, pushTime }: GroupCopy): PushTime => {
+    return { address, pushTime, pushedAt: localTime(address, pushTime) };
+  };
   for (const places of await findDoubtfulGroups(texts, [questioned(), shown.groups(now)], slices)) {
     const copies = places.map((place) => {
       const index = Math.floor(place / OFFSETS);
@@ -55,8 +58,7 @@ export async function findLosingCopies(
     const id = exposedGroupId(line.labels());
     const chosen = choose(id, copies);
     const winner = copies.find(({ address }) => address === chosen);
-    const isShown =
-      winner !== undefined && shown.admits(id, localTime(winner.address, winner.pushTime), copies.length > 1, now);
+    const isShown = winner !== undefined && shown.admits(id, timed(winner), copies.length > 1, now);
     for (const copy of copies) {
       if (isShown && copy === winner) continue;
       const { index } = copy;

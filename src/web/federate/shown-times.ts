@@ -1,8 +1,17 @@
 import type { GroupId } from "../../sharding/group-id.ts";
 
+/** When a copy was pushed. */
+export interface PushTime {
+  readonly address: string;
+  /** As its member says, in seconds. */
+  readonly pushTime: number;
+  /** By this router's clock, in seconds: the true value lies within `uncertainty` of it. */
+  readonly pushedAt: { readonly seconds: number; readonly uncertainty: number };
+}
+
 interface Shown {
-  /** When the copy was pushed that was shown last. */
-  readonly pushedAt: number;
+  /** Of the copy that was shown last. */
+  readonly last: PushTime;
   /** When the group last had several copies, or was in question. */
   readonly doubtfulAt: number;
   /** Since when it is held back because only older copies are there. */
@@ -33,21 +42,28 @@ export class ShownTimes {
   }
 
   /**
-   * Whether a copy that was pushed at that time, in seconds, can be shown after what was shown before. Takes it as shown then. To
-   * be asked of groups in doubt, and of those that are remembered.
+   * Whether this copy can be shown after what was shown before. Takes it as shown then. To be asked of groups in doubt, and of those
+   * that are remembered.
    */
-  admits(id: GroupId, pushedAt: number, hasSeveralCopies: boolean, now: number): boolean {
+  admits(id: GroupId, copy: PushTime, hasSeveralCopies: boolean, now: number): boolean {
     const known = this.#groups.get(id);
     if (known === undefined && this.#groups.size >= MAX_GROUPS) return true;
     const doubtfulAt = hasSeveralCopies ? now : (known?.doubtfulAt ?? now);
-    if (known !== undefined && pushedAt < known.pushedAt) {
+    if (known !== undefined && isOlder(copy, known.last)) {
       const heldBackSince = known.heldBackSince ?? now;
       if (now - heldBackSince < MAX_HELD_BACK_MS) {
         this.#groups.set(id, { ...known, doubtfulAt, heldBackSince });
         return false;
       }
     }
-    this.#groups.set(id, { pushedAt, doubtfulAt, heldBackSince: undefined });
+    this.#groups.set(id, { last: copy, doubtfulAt, heldBackSince: undefined });
     return true;
   }
+}
+
+/** For certain. */
+function isOlder(copy: PushTime, other: PushTime): boolean {
+  if (copy.address === other.address) return copy.pushTime < other.pushTime;
+  const { seconds, uncertainty } = other.pushedAt;
+  return seconds - copy.pushedAt.seconds > uncertainty + copy.pushedAt.uncertainty;
 }
