@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PushgatewayCommand } from "../support/pushgateway-command.ts";
+import { PushgatewayProcess } from "../support/embedded-pushgateway.ts";
 import { temporaryFolder } from "../support/server-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -16,8 +16,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function server(name: string, ...flags: readonly string[]): PushgatewayCommand {
-  return new PushgatewayCommand([`--persistence.file=${join(folder, name)}`, ...flags]);
+function server(name: string, ...flags: readonly string[]): PushgatewayProcess {
+  return new PushgatewayProcess([`--persistence.file=${join(folder, name)}`, ...flags]);
 }
 
 /** A client with a group of its own, in which it counts; now and then it deletes the group. */
@@ -33,7 +33,7 @@ class Client {
   }
 
   /** Pushes until the server is gone. */
-  async run(target: PushgatewayCommand): Promise<void> {
+  async run(target: PushgatewayProcess): Promise<void> {
     for (;;) {
       this.#count++;
       const isDelete = this.#count % 7 === 0;

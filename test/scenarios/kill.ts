@@ -14,12 +14,16 @@ export interface Kill {
   readonly written: Copies;
 }
 
-/** Kills a member as a crash does, and has another Pushgateway say what is in the file that it left. */
-export async function killMember(member: ScenarioMember): Promise<Kill> {
+/**
+ * Kills a member as a crash does, and has another Pushgateway say what is in the file that it left. Undefined: it had nothing that
+ * was not on the disk.
+ */
+export async function killMember(member: ScenarioMember): Promise<Kill | undefined> {
   const held = await copiesAt([member]);
   const at = performance.now();
   member.kill("SIGKILL");
   await member.exited();
+  if (member.persistenceFile === undefined) return undefined;
   const persistenceFile = `${member.persistenceFile}.copy`;
   await copyFile(member.persistenceFile, persistenceFile);
   await using reader = await startPushgateway({ persistenceFile });

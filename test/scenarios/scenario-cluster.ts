@@ -136,7 +136,8 @@ export class ScenarioCluster implements AsyncDisposable {
 
   /** Kills a member as a crash does. `start` brings it back with its file. */
   async kill(member: ScenarioMember): Promise<void> {
-    this.kills.push(await killMember(member));
+    const kill = await killMember(member);
+    if (kill !== undefined) this.kills.push(kill);
   }
 
   /** Stops a member for good, as an operator does whose routers do not know it any more. */

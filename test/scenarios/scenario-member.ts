@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { PushgatewayProcess } from "../support/embedded-pushgateway.ts";
 import { part } from "../support/parts.ts";
 import { Pushgateway } from "../support/pushgateway.ts";
 
@@ -7,8 +8,8 @@ export interface ScenarioMember extends AsyncDisposable {
   readonly host: string;
   readonly address: string;
   readonly url: string;
-  /** In Pushgateway's format. */
-  readonly persistenceFile: string;
+  /** In Pushgateway's format. Undefined: whatever the member acknowledges is on the disk, and outlives it. */
+  readonly persistenceFile?: string;
   readonly running: boolean;
   start(): Promise<void>;
   kill(signal: NodeJS.Signals): void;
@@ -37,4 +38,10 @@ export async function pushgatewayAt({ index, host, port, folder }: MemberPlace):
     persistenceFile: join(folder, `pushgateway-${index}`),
     flags: [`--persistence.interval=${PERSISTENCE_INTERVAL}`],
   });
+}
+
+/** One of ours, not yet started, that loses nothing when it is killed. */
+export async function embeddedPushgatewayAt({ index, host, port, folder }: MemberPlace): Promise<ScenarioMember> {
+  const flags = [`--persistence.file=${join(folder, `embedded-${index}.db`)}`, "--persistence.sync=push"];
+  return new PushgatewayProcess(flags, { host, port });
 }

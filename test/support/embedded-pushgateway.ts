@@ -65,17 +65,21 @@ export class LocalPushgateway implements AsyncDisposable {
 
 /** `dynamic-sharding pushgateway` as a process of its own, started as a user does it. */
 export class PushgatewayProcess extends ServerProcess {
+  readonly host: string;
   /** host:port */
   readonly address: string;
   readonly url: string;
 
-  constructor(flags: readonly string[]) {
-    const address = `127.0.0.1:${freePort()}`;
+  /** On 127.0.0.1 and a free port when no place is given. */
+  constructor(flags: readonly string[], place: { readonly host?: string; readonly port?: number } = {}) {
+    const { host = "127.0.0.1", port = freePort(host) } = place;
+    const address = `${host}:${port}`;
     super({
       name: `dynamic-sharding pushgateway ${address}`,
       argv: [join(REPOSITORY, "bin/dynamic-sharding"), "pushgateway", `--web.listen-address=${address}`, ...flags],
       ready: () => answersOk(`http://${address}/-/ready`),
     });
+    this.host = host;
     this.address = address;
     this.url = `http://${address}`;
   }
@@ -89,6 +93,12 @@ export class PushgatewayProcess extends ServerProcess {
   async samples(start: string): Promise<readonly string[]> {
     const text = await (await this.request("GET", "/metrics")).text();
     return text.split("\n").filter((line) => line.startsWith(start));
+  }
+
+  /** The lines of /metrics without those of the server itself. */
+  async groupLines(): Promise<readonly string[]> {
+    const text = await (await this.request("GET", "/metrics")).text();
+    return text.split("\n").filter((line) => !/^(?:# \w+ )?(?:pushgateway|process)_/.test(line));
   }
 }
 
