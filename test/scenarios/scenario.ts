@@ -105,10 +105,15 @@ async function report(
 }
 
 function describeLongest({ sampler, startedAt }: Scene): string {
-  const { key, endedAt } = sampler.longest;
+  const { key, endedAt, milliseconds } = sampler.longest;
   if (key === "") return "  no group was doubled in sight";
-  const changes = changesAround(sampler, { key, atSeconds: (endedAt - startedAt) / 1_000 }, startedAt);
-  return [`  doubled for longest: ${key}`, ...changes].join("\n");
+  const until = (endedAt - startedAt) / 1_000;
+  const since = until - milliseconds / 1_000;
+  const changes = sampler
+    .history(key, startedAt)
+    .filter(({ atSeconds }) => atSeconds > since - SHOWN_AROUND_S && atSeconds < until + SHOWN_AROUND_S);
+  const times = `${since.toFixed(1)} to ${until.toFixed(1)} s`;
+  return [`  doubled for longest, ${times}: ${key}`, ...changes.map(describeChange)].join("\n");
 }
 
 /** Set SCENARIO_LOGS to a folder to have there what the routers logged in each run. */
