@@ -28,7 +28,7 @@ const { SCENARIO_RUNS, SCENARIO_LOGS } = process.env;
 const RUNS = Number(SCENARIO_RUNS ?? 1);
 /** About 200 pushes a second. */
 const GROUPS = { eager: 4, busy: 110, slow: 40, quiet: 40 };
-const TEST_TIMEOUT_MS = 150_000;
+const TEST_TIMEOUT_MS = 240_000;
 const SHOWN_PROBLEMS = 8;
 const SHOWN_AROUND_S = 2;
 
