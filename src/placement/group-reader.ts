@@ -35,6 +35,8 @@ export class GroupReader {
 
   async #readWaiting(address: string): Promise<void> {
     this.#reading.add(address);
+    // Who wants many groups asks for all of them in one go.
+    await Promise.resolve();
     for (let groups = this.#take(address); groups !== undefined; groups = this.#take(address)) {
       await this.#readOnce(address, groups);
     }

@@ -29,8 +29,11 @@ import { ViewHistory } from "./view-history.ts";
 const MAX_GROUPS_TO_LOOK_AT = 20_000;
 /** Routers hear of a change within so long of each other, and redirected clients have arrived. */
 const VIEW_MEMORY_MS = 60_000;
-/** For a reading of what single groups of a member hold. */
-const READ_TIMEOUT_MS = 10_000;
+/**
+ * For a reading of what single groups of a member hold, and a silence within an answer. Of a stock Pushgateway all groups are read,
+ * twice: with 100,000 of them, on a machine that is busy with pushes, that was measured to take up to half a minute.
+ */
+const READ_TIMEOUTS = { timeoutMs: 60_000, idleTimeoutMs: 10_000 };
 
 /**
  * Where copies of groups are, and where they should be. Three things hold: at most one copy of a group is visible once the members
@@ -68,7 +71,7 @@ export class Placement {
     const { log } = surroundings;
     const utf8Names = () => this.#options.utf8Names;
     const { slices } = surroundings;
-    this.#reader = new GroupReader((address, ids) => readGroups(address, ids, { timeoutMs: READ_TIMEOUT_MS, slices }));
+    this.#reader = new GroupReader((address, ids) => readGroups(address, ids, { ...READ_TIMEOUTS, slices }));
     this.#pace = new Pace(() => this.#options.cleanUpRate);
     this.#lister = new ClusterLister({
       clocks: this.#clocks,
@@ -229,6 +232,7 @@ export class Placement {
       cleanUp: this.#cleanUp,
       gates: this.#gates,
       pace: this.#pace,
+      journal: this.#journal,
     };
     return evacuate(context, address, this.#stopped.signal);
   }

@@ -5,6 +5,7 @@ export interface WatchedMemberOptions {
 }
 
 const LISTING = "/api/v1/metrics";
+const GROUPS_API = /^\/api\/v1\/(group|groups|dynamic-sharding)(\/|$)/;
 
 /** Stands between a router and a Pushgateway, counts what the router asks, and lets a test act right before it is answered. */
 export class WatchedMember implements AsyncDisposable {
@@ -28,8 +29,7 @@ export class WatchedMember implements AsyncDisposable {
         if (pathname === LISTING) this.#looks++;
         if (request.method === "DELETE") this.#deletions++;
         await this.onRequest(request.method, pathname);
-        const isKnown =
-          pathname === "/api/v1/dynamic-sharding" ? speaksGroupsApi : this.listsGroups || pathname !== LISTING;
+        const isKnown = pathname === LISTING ? this.listsGroups : speaksGroupsApi || !GROUPS_API.test(pathname);
         if (!isKnown) return new Response("", { status: 404 });
         const { method, headers } = request;
         return await fetch(`${url}${pathname}${search}`, { method, headers, body: await request.bytes() });
