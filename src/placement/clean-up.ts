@@ -12,11 +12,11 @@ import type { PushgatewayClients } from "../pushgateway/pushgateway-clients.ts";
 import { type GroupId, keyOfGroupId } from "../sharding/group-id.ts";
 import { CarryGuard } from "./carry-guard.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
-import type { Directory } from "./directory.ts";
+import type { Directory, Truth } from "./directory.ts";
 import type { Doubts } from "./doubts.ts";
 import { familiesToCarry } from "./family-choice.ts";
 import type { GroupReader } from "./group-reader.ts";
-import type { MemberClocks } from "./member-clocks.ts";
+import type { LocalTime, MemberClocks } from "./member-clocks.ts";
 import type { PlacementObserver, RemovalReason } from "./placement-surroundings.ts";
 
 export interface CleanUpContext {
@@ -176,7 +176,8 @@ export class CleanUp {
 
   /** The families that the target lacks, or has from an earlier push. */
   async #missingAt(to: string, id: GroupId, copies: readonly Copy[]): Promise<readonly ContentFamily[]> {
-    const { clocks, doubts, lister } = this.#context;
+    const { clocks, directory, doubts, lister } = this.#context;
+    const truth = directory.get(id)?.truth;
     const addresses = copies.map(({ address }) => address);
     if (copies.length > 1) await lister.measureClocks(addresses, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
     const now = Date.now();
@@ -186,10 +187,24 @@ export class CleanUp {
         return { address, family, pushedAt, doubtedAt: doubts.about(id, address, pushedAt) };
       }),
     );
-    return familiesToCarry(families, to);
+    const living = families.filter(
+      ({ address, pushedAt, doubtedAt }) => address === to || !isReplaced(truth, address, pushedAt, doubtedAt),
+    );
+    return familiesToCarry(living, to);
   }
 
   #requestOptions() {
     return { utf8Names: this.#context.utf8Names(), timeoutMs: REQUEST_TIMEOUT_MS };
   }
+}
+
+/** Whether the group was replaced elsewhere, or deleted, after this was pushed for certain; what is in doubt was pushed before the doubt arose. */
+function isReplaced(
+  truth: Truth | undefined,
+  address: string,
+  pushedAt: LocalTime,
+  doubtedAt: number | undefined,
+): boolean {
+  if (truth?.wholeAt === undefined || truth.address === address) return false;
+  return (doubtedAt ?? (pushedAt.seconds + pushedAt.uncertainty) * 1000) < truth.wholeAt;
 }

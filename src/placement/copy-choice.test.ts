@@ -11,7 +11,7 @@ function copy(address: string, seconds: number, doubted?: number): SeenCopy {
 
 const knows = (address: string | undefined, at: number, rest: Partial<ChoiceContext> = {}): ChoiceContext => ({
   ...NOTHING_KNOWN,
-  truth: { address, isWhole: true, at: at * 1000 },
+  truth: { address, wholeAt: at * 1000, at: at * 1000 },
   ...rest,
 });
 

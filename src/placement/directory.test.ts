@@ -13,16 +13,16 @@ describe("Directory", () => {
   test("knows who held a group before the member that acknowledged it", () => {
     const directory = new Directory();
     directory.seen(ID, "a", 1);
-    directory.acknowledged(ID, { address: "b", isWhole: true, at: 2 }, ["c"]);
+    directory.acknowledged(ID, { address: "b", wholeAt: 2, at: 2 }, ["c"]);
     expect(holders(directory)).toEqual(["a", "b", "c"]);
-    expect(directory.get(ID)?.truth).toEqual({ address: "b", isWhole: true, at: 2 });
+    expect(directory.get(ID)?.truth).toEqual({ address: "b", wholeAt: 2, at: 2 });
   });
 
   test("ends the doubt about a member that acknowledges, and about no other", () => {
     const directory = new Directory();
     directory.doubted(ID, "a", 1);
     directory.doubted(ID, "b", 1);
-    directory.acknowledged(ID, { address: "b", isWhole: true, at: 2 }, ["a"]);
+    directory.acknowledged(ID, { address: "b", wholeAt: 2, at: 2 }, ["a"]);
     expect(holders(directory)).toEqual(["a?", "b"]);
   });
 
@@ -35,7 +35,7 @@ describe("Directory", () => {
 
   test("forgets a group that is at its owner only", () => {
     const directory = new Directory();
-    directory.acknowledged(ID, { address: "a", isWhole: true, at: 1 }, ["b"]);
+    directory.acknowledged(ID, { address: "a", wholeAt: 1, at: 1 }, ["b"]);
     directory.dropIfAtHome(ID, "a");
     expect(directory.size).toBe(1);
     directory.forget(ID, "b");
@@ -82,15 +82,15 @@ describe("Directory", () => {
 
   test("knows nothing after a wipe but that pushes given up before are deleted, too", () => {
     const directory = new Directory();
-    directory.acknowledged("plain", { address: "a", isWhole: true, at: 1 }, ["b"]);
+    directory.acknowledged("plain", { address: "a", wholeAt: 1, at: 1 }, ["b"]);
     directory.doubted("doubted", "a", 1);
-    directory.acknowledged("doubted", { address: "b", isWhole: true, at: 2 }, []);
+    directory.acknowledged("doubted", { address: "b", wholeAt: 2, at: 2 }, []);
     directory.deleted("deleted", 3, ["a"]);
-    directory.acknowledged("pushed since", { address: "a", isWhole: true, at: 12 }, ["b"]);
+    directory.acknowledged("pushed since", { address: "a", wholeAt: 12, at: 12 }, ["b"]);
     directory.wiped(10);
     expect(directory.get("plain")).toBeUndefined();
     expect(directory.get("doubted")).toEqual({
-      truth: { address: undefined, isWhole: true, at: 10 },
+      truth: { address: undefined, wholeAt: 10, at: 10 },
       holders: [{ address: "a", doubtedAt: 1, since: 1 }],
     });
     expect(directory.get("deleted")?.holders.map(({ address }) => address)).toEqual(["a"]);

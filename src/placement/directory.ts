@@ -5,10 +5,10 @@ export interface Truth {
   /** The member that has it; undefined when the group was deleted. */
   readonly address: string | undefined;
   /**
-   * Whether it holds all of the group, as after a PUT. After a POST elsewhere than before, families may be missing there that
-   * only an older copy has.
+   * When it last held all of the group, as after a PUT, in milliseconds by this router's clock: what others hold from before then
+   * is not needed. Undefined: families may be missing that only an older copy has, as after a POST elsewhere than before.
    */
-  readonly isWhole: boolean;
+  readonly wholeAt: number | undefined;
   /** When the answer came, in milliseconds by this router's clock. */
   readonly at: number;
 }
@@ -80,7 +80,7 @@ export class Directory {
   deleted(id: GroupId, at: number, others: Iterable<string>): Truth {
     const doubted = (this.#entries.get(id)?.holders ?? []).filter(({ doubtedAt }) => doubtedAt !== undefined);
     this.#entries.delete(id);
-    const truth = { address: undefined, isWhole: true, at };
+    const truth = { address: undefined, wholeAt: at, at };
     this.#settle(id, truth, doubted, others);
     return truth;
   }
@@ -138,7 +138,7 @@ export class Directory {
       if (truth !== undefined && truth.at > at) continue;
       const kept = isDeletion(truth) ? holders : holders.filter(({ doubtedAt }) => doubtedAt !== undefined);
       if (kept.length === 0) this.#entries.delete(id);
-      else this.#entries.set(id, { truth: { address: undefined, isWhole: true, at }, holders: kept });
+      else this.#entries.set(id, { truth: { address: undefined, wholeAt: at, at }, holders: kept });
     }
   }
 

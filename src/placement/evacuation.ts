@@ -127,7 +127,8 @@ async function move(context: EvacuationContext, { id, contents, to }: MovableGro
   return await gates.close(id, async () => {
     if (ownerOf(members(), id) !== to || isInFlight(id) || journal.has(id)) return false;
     if (!(await cleanUp.store(id, contents, to))) return false;
-    directory.acknowledged(id, { address: to, isWhole: true, at: Date.now() }, [from]);
+    const now = Date.now();
+    directory.acknowledged(id, { address: to, wholeAt: now, at: now }, [from]);
     const isGone = await cleanUp.remove(id, from, "evacuated", contents.pushTime);
     directory.dropIfAtHome(id, to);
     return isGone;

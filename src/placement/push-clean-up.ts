@@ -63,11 +63,13 @@ export class PushCleanUp {
     if (set === undefined || (!gates.isAnyClosed && this.isQuiet(set))) return undefined;
     const id = groupIdOf(key);
     const owner = ownerOf(set, id);
-    if (method !== "POST" || owner === undefined || this.#isJoined(id, owner)) return gates.whenOpen(id);
+    if (method !== "POST" || owner === undefined) return gates.whenOpen(id);
+    if (this.#isJoined(id, owner) && !this.#mayBeElsewhere(set)) return gates.whenOpen(id);
+    const arrivedAt = Date.now();
     const others = this.#others(id, key, owner, set, false);
     if (!others.some((other) => this.#canJoin(set, other))) return gates.whenOpen(id);
     const maxWaitMs = isLookCheap() ? MAX_JOIN_WAIT_MS : MAX_WAIT_MS;
-    return this.#workOn(id, (guard) => this.#join(id, others, owner, guard), maxWaitMs);
+    return this.#workOn(id, (guard) => this.#join(id, others, owner, arrivedAt, guard), maxWaitMs);
   }
 
   /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
@@ -80,12 +82,12 @@ export class PushCleanUp {
     const { directory } = this.#context;
     const id = groupIdOf(key);
     const entry = directory.get(id);
-    const isWhole = isPut || isDeletion(entry?.truth) || (entry?.truth?.address === address && entry.truth.isWhole);
     const others = this.#others(id, key, address, set, isPut);
     if (others.length === 0 && entry === undefined) return undefined;
-    const truth = { address, isWhole, at: Date.now() };
+    const at = Date.now();
+    const truth = { address, wholeAt: isPut ? at : wholeSince(entry?.truth, address), at };
     directory.acknowledged(id, truth, others);
-    const within = others.filter((other) => (isWhole ? isWithinReach(set, other) : this.#canJoin(set, other)));
+    const within = others.filter((other) => (isPut ? isWithinReach(set, other) : this.#canJoin(set, other)));
     const work = (guard: CarryGuard) => this.#clean(id, truth, within, guard);
     if (within.length > 0) return this.#workOn(id, work);
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
@@ -120,25 +122,41 @@ export class PushCleanUp {
     return [...others].filter((other) => set.has(other));
   }
 
-  /** Whether the owner's copy lacks nothing, or nothing else may come back because the group was deleted. */
+  /** Whether the owner's copy lacks nothing, as far as this router knows. */
   #isJoined(id: GroupId, owner: string): boolean {
     const truth = this.#context.directory.get(id)?.truth;
-    return isDeletion(truth) || (truth?.address === owner && truth.isWhole);
+    return wholeSince(truth, owner) !== undefined;
   }
 
-  async #join(id: GroupId, others: readonly string[], owner: string, guard: CarryGuard): Promise<void> {
+  /** Whether routers may have different views, so that another one may have pushed elsewhere what this one had joined. */
+  #mayBeElsewhere(set: MemberSet): boolean {
+    const { history, isLookCheap } = this.#context;
+    const isAnyReturning = set.members.some(({ state }) => state === "joining");
+    return isLookCheap() && (isAnyReturning || !history.isEmpty(Date.now()));
+  }
+
+  async #join(
+    id: GroupId,
+    others: readonly string[],
+    owner: string,
+    arrivedAt: number,
+    guard: CarryGuard,
+  ): Promise<void> {
     const { cleanUp, directory, members } = this.#context;
     const set = members();
+    const before = directory.get(id)?.truth;
     // Of several pushes that wait, the first one joins.
-    if (set === undefined || this.#isJoined(id, owner)) return;
+    if (set === undefined || (this.#isJoined(id, owner) && (before?.at ?? 0) >= arrivedAt)) return;
     // What they bring must be there before anybody looks what is missing.
     if (!(await this.#areOthersAnswered(id))) return;
     const at = Date.now();
     const from = others.filter((other) => this.#canJoin(set, other));
     if ((await cleanUp.carry(this.#carriage(id, from, owner, set), guard)) !== "done") return;
-    const isWhole = from.length === others.length;
-    directory.acknowledged(id, { address: owner, isWhole, at }, others);
-    if (!isWhole) return;
+    // What is on members out of reach is not needed where all of it was replaced or deleted before.
+    const wasWhole = [undefined, owner, ...from].includes(before?.address);
+    const wholeAt = from.length === others.length ? at : wasWhole ? before?.wholeAt : undefined;
+    directory.acknowledged(id, { address: owner, wholeAt, at }, others);
+    if (wholeAt === undefined) return;
     // As long as both copies say the same. Behind the push, a scrape could find the new value first and the old one then.
     const holders = directory.get(id)?.holders.map(({ address }) => address) ?? [];
     const joined = holders.filter((address) => address !== owner && this.#canJoin(set, address));
@@ -182,7 +200,7 @@ export class PushCleanUp {
   async #completes(id: GroupId, truth: Truth, from: readonly string[], guard: CarryGuard): Promise<boolean> {
     const { cleanUp, members } = this.#context;
     const set = members();
-    if (truth.isWhole || truth.address === undefined || set === undefined) return true;
+    if (truth.wholeAt !== undefined || truth.address === undefined || set === undefined) return true;
     return (await cleanUp.carry(this.#carriage(id, from, truth.address, set), guard)) === "done";
   }
 
@@ -213,4 +231,9 @@ export class PushCleanUp {
 function isWithinReach(set: MemberSet, address: string): boolean {
   const state = set.stateOf(address);
   return state !== undefined && state !== "down";
+}
+
+/** Since when nothing that is elsewhere is needed at the member; undefined: something may be. */
+function wholeSince(truth: Truth | undefined, address: string): number | undefined {
+  return isDeletion(truth) || truth?.address === address ? truth?.wholeAt : undefined;
 }

@@ -150,5 +150,9 @@ export class Resolution {
 /** Whether the copy that counts may lack families that others have. Nothing of what was deleted may come back. */
 function mayLack(choice: CopyChoice, copies: readonly FoundCopy[], truth: Truth | undefined): boolean {
   if (isDeletion(truth)) return false;
-  return choice.by === "known" ? truth?.isWhole === false : copies.some((copy) => copy.isPieced);
+  if (choice.by !== "known") return copies.some((copy) => copy.isPieced);
+  const { wholeAt } = truth ?? {};
+  const mayBeLater = ({ pushedAt }: FoundCopy) =>
+    wholeAt === undefined || (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= wholeAt;
+  return copies.some((copy) => copy.address !== choice.keep && mayBeLater(copy));
 }
