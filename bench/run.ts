@@ -14,6 +14,7 @@ import { benchGrowth } from "./growth.ts";
 import { type Busyness, describeMachine, type Machine, measureBusyness } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPlacement } from "./placement.ts";
+import { benchPlacementReturn } from "./placement-return.ts";
 import { benchProxy } from "./proxy.ts";
 import { benchRedirect } from "./redirect.ts";
 import { renderTable } from "./report.ts";
@@ -27,6 +28,7 @@ const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Promise<rea
   alternatives: benchAlternatives,
   growth: benchGrowth,
   placement: benchPlacement,
+  "placement-return": benchPlacementReturn,
   "embedded-pushes": benchEmbeddedPushes,
   "embedded-contents": benchEmbeddedContents,
   "embedded-durability": benchEmbeddedDurability,

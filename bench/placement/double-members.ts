@@ -1,7 +1,7 @@
 import type { GroupingKey } from "../../src/sharding/grouping-key.ts";
-import { HashRing } from "../../src/sharding/hash-ring.ts";
 import { startPushgatewayProcess } from "../../test/support/embedded-pushgateway.ts";
 import { freePort } from "../../test/support/free-port.ts";
+import { Owners } from "./owners.ts";
 import { groupKey } from "./push-load.ts";
 
 /**
@@ -56,20 +56,4 @@ export interface PlacedGroup {
   readonly home: number;
   /** Under their aliases: another member. */
   readonly away: number;
-}
-
-class Owners {
-  readonly #ring: HashRing;
-  readonly #positions: readonly number[];
-  readonly #all: Uint8Array;
-
-  constructor(addresses: readonly string[]) {
-    this.#ring = HashRing.build(addresses);
-    this.#positions = this.#ring.members.map((member) => addresses.indexOf(member));
-    this.#all = new Uint8Array(addresses.length).fill(1);
-  }
-
-  of({ canonicalPath }: GroupingKey): number {
-    return this.#positions[this.#ring.ownerIndex(canonicalPath, this.#all)] as number;
-  }
 }
