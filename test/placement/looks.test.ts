@@ -7,6 +7,8 @@ import { WatchedMember } from "./watched-member.ts";
 
 const TEST_TIMEOUT_MS = 60_000;
 const JOBS = Array.from({ length: 60 }, (_, index) => `job-${index}`);
+/** Long enough to list that a member may well take half a second for it. */
+const LARGE = Array.from({ length: 15_000 }, (_, index) => `large{n="${String(index).padEnd(200, "-")}"} 1\n`).join("");
 /** As clients send it that know no better: answered 400. */
 const REFUSED = "no metrics\n";
 
@@ -58,6 +60,9 @@ describe("looking at members again", () => {
       const members = await startMembers();
       const router = kept(await LocalRouter.start(configOf(members)));
       await waitFor("the first audit", async () => (await auditsOf(router)) > 0);
+      for (const { address } of members) {
+        expect((await router.push(await router.pathOwnedBy(address), LARGE)).status).toBe(200);
+      }
       await pushToOthers(router, members);
       // Takes effect at once, not when the next audit would have been due.
       await router.reconfigure(configOf(members, { groups: { audit_interval: "1s" } }));
