@@ -2,7 +2,7 @@ import type { MemberSet } from "../membership/member-set.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import type { CopyRemoval, Removal } from "./copy-removal.ts";
-import type { Directory } from "./directory.ts";
+import { type Directory, isDeletion } from "./directory.ts";
 import type { PlacementOptions } from "./placement-surroundings.ts";
 import type { PushJournal } from "./push-journal.ts";
 
@@ -43,15 +43,14 @@ export async function deleteGroups(
   seen: SeenGroups,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<GroupId, NotDeleted>> {
-  const notDeleted = new Map<GroupId, NotDeleted>();
-  let late: ReadonlySet<GroupId> = new Set();
-  for (let next = 0; next < ids.length || late.size > 0; ) {
-    const batch = new Set(late);
+  const deletion = new GroupDeletion(context, seen);
+  let left: ReadonlySet<GroupId> = new Set();
+  for (let next = 0; next < ids.length || left.size > 0; ) {
+    const batch = new Set(left);
     next = fillBatch(batch, ids, next, seen, context.options().cleanUpRate);
-    const deletion = new BatchDeletion(context, seen, batch, notDeleted);
-    late = await context.journal.during(() => deletion.run(signal));
+    left = await context.journal.during(() => deletion.deleteBatch(batch, signal));
   }
-  return notDeleted;
+  return deletion.notDeleted;
 }
 
 /** Adds groups until a member has so many of them. Returns the index of the first that is left. */
@@ -82,34 +81,34 @@ function fillBatch(
   return next;
 }
 
-/** One look, and what is deleted behind it. */
-class BatchDeletion {
+class GroupDeletion {
+  readonly notDeleted = new Map<GroupId, NotDeleted>();
   readonly #context: GroupDeletionContext;
   readonly #seen: SeenGroups;
-  readonly #batch: ReadonlySet<GroupId>;
-  readonly #notDeleted: Map<GroupId, NotDeleted>;
+  /** Groups that a member would not delete. */
+  readonly #refused = new Set<GroupId>();
 
-  constructor(
-    context: GroupDeletionContext,
-    seen: SeenGroups,
-    batch: ReadonlySet<GroupId>,
-    notDeleted: Map<GroupId, NotDeleted>,
-  ) {
+  constructor(context: GroupDeletionContext, seen: SeenGroups) {
     this.#context = context;
     this.#seen = seen;
-    this.#batch = batch;
-    this.#notDeleted = notDeleted;
   }
 
-  /** Returns the groups for which it takes another look. */
-  async run(signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
+  /** One look, and what is deleted behind it. Returns the groups for which it takes another look. */
+  async deleteBatch(batch: ReadonlySet<GroupId>, signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
     const { lister, removal } = this.#context;
-    const holders = new Set([...this.#batch].flatMap((id) => this.#seen.copiesOf(id).map(({ address }) => address)));
-    const found = await lister.find([...holders], (id) => this.#batch.has(id), signal);
-    const removals = [...this.#batch].flatMap((id) => this.#removalsOf(id, found));
+    const holders = new Set([...batch].flatMap((id) => this.#seen.copiesOf(id).map(({ address }) => address)));
+    const found = await lister.find([...holders], (id) => batch.has(id), signal);
+    const removals = [...batch].flatMap((id) => this.#removalsOf(id, found));
     const { failed, late } = await removal.removeAll(removals, found, signal);
-    for (const id of failed) this.#notDeleted.set(id, this.#isBeingPushed(id) ? "pushed" : "unconfirmed");
-    return late;
+    const left = new Set(late);
+    for (const id of failed) {
+      // Whether the member is in trouble, or spares what is newer than it was told, the next look shows.
+      if (this.#isBeingPushed(id)) this.notDeleted.set(id, "pushed");
+      else if (this.#refused.has(id)) this.notDeleted.set(id, "unconfirmed");
+      else left.add(id);
+      this.#refused.add(id);
+    }
+    return left;
   }
 
   #removalsOf(id: GroupId, { copies, listed }: FoundCopies): readonly Removal[] {
@@ -119,15 +118,23 @@ class BatchDeletion {
     const found = copies.get(id) ?? [];
     const isSame = (copy: FoundCopy) =>
       seen.some(({ address, pushTime }) => address === copy.address && pushTime === copy.pushTime);
-    if (this.#isBeingPushed(id) || !found.every(isSame)) {
-      this.#notDeleted.set(id, "pushed");
+    const newer = found.filter((copy) => !isSame(copy));
+    if (newer.length > 0 || this.#isBeingPushed(id)) {
+      this.#keep(id, newer);
       return [];
     }
-    if (unlisted.size > 0) this.#notDeleted.set(id, "unconfirmed");
+    if (unlisted.size > 0) this.notDeleted.set(id, "unconfirmed");
     for (const { address } of members()?.members ?? []) if (!this.#seen.held.has(address)) unlisted.add(address);
     // As of the moment when it was decided: what was pushed since is another group.
     directory.deleted(id, this.#seen.listedAt, [...found.map(({ address }) => address), ...unlisted]);
     return found.map(({ address, pushTime }) => ({ id, address, pushTime, carriage: undefined, reason: "deleted" }));
+  }
+
+  /** Where it was pushed after a deletion that was noted before, nobody need look for it any more. */
+  #keep(id: GroupId, newer: readonly FoundCopy[]): void {
+    const { directory } = this.#context;
+    this.notDeleted.set(id, "pushed");
+    if (isDeletion(directory.get(id)?.truth)) for (const { address } of newer) directory.forget(id, address);
   }
 
   #isBeingPushed(id: GroupId): boolean {

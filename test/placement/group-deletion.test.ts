@@ -8,6 +8,7 @@ import { WatchedMember } from "./watched-member.ts";
 const TEST_TIMEOUT_MS = 30_000;
 const JOBS = Array.from({ length: 30 }, (_, index) => `spark-${index}`);
 const RATE = 4;
+const KEPT = "It was pushed to after the request came, and is kept";
 const MATCH = encodeURIComponent('{job=~"spark-.*"}');
 
 interface Deletion {
@@ -27,9 +28,9 @@ function kept<T extends AsyncDisposable>(part: T): T {
   return part;
 }
 
-async function startCluster() {
+async function startCluster(speaksGroupsApi = false) {
   const pushgateway = kept(await LocalPushgateway.start());
-  const member = kept(new WatchedMember(pushgateway.url, { speaksGroupsApi: false }));
+  const member = kept(new WatchedMember(pushgateway.url, { speaksGroupsApi }));
   const router = kept(await LocalRouter.start(configOf([member], { groups: { clean_up_rate: RATE } })));
   await pushAll(router.url, 1);
   return { pushgateway, member, router };
@@ -74,7 +75,7 @@ describe("deleting groups that match", () => {
       expect(deleted).toBeLessThanOrEqual(RATE);
       const errors = groups.flatMap(({ error }) => error ?? []);
       expect(errors).toHaveLength(matched - deleted);
-      expect(new Set(errors)).toEqual(new Set(["It was pushed to after the request came, and is kept"]));
+      expect(new Set(errors)).toEqual(new Set([KEPT]));
     },
     TEST_TIMEOUT_MS,
   );
@@ -93,6 +94,24 @@ describe("deleting groups that match", () => {
       const jobs = await jobsOn(pushgateway);
       expect(jobs.size).toBeGreaterThanOrEqual(JOBS.length - RATE);
       for (const { labels, error } of groups) if (error !== undefined) expect(jobs).toContain(labels.job);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "spares all that is pushed meanwhile where members delete on condition, and says so",
+    async () => {
+      const { pushgateway, member, router } = await startCluster(true);
+      const pushed = Promise.withResolvers<void>();
+      member.onRequest = async (method) => {
+        if (method !== "DELETE") return;
+        if (member.deletions === 1) pushed.resolve(pushAll(pushgateway.url, 2));
+        await pushed.promise;
+      };
+      const { deleted, groups } = await deleteAll(router);
+      expect((await jobsOn(pushgateway)).size).toBe(JOBS.length);
+      expect([deleted, new Set(groups.map(({ error }) => error))]).toEqual([0, new Set([KEPT])]);
+      expect((await router.metrics()).get("dynamic_sharding_misplaced_groups")).toBe(0);
     },
     TEST_TIMEOUT_MS,
   );
