@@ -37,7 +37,8 @@ const ADMISSION_TIMEOUT_MS = 600_000;
 const TROUBLE_TIMEOUT_MS = 60_000;
 /** So long a member waits for what cannot be decided yet. An audit decides it later. */
 const UNDECIDED_TIMEOUT_MS = 15_000;
-const IN_USE_S = 15;
+/** A member that is new to us and was pushed to so shortly before is in service at other routers. */
+const IN_USE_MS = 15_000;
 /** Between two looks whether somebody pushes to a member that waits. */
 const NOTICE_PAUSE_MS = 1_000;
 /**
@@ -59,45 +60,57 @@ const PAUSES_MS = { clean: 1_000, more: 0, cleaned: 3_000, undecided: 1_000, tro
 export async function admit(context: AdmissionContext, address: string, signal: AbortSignal): Promise<boolean> {
   const cameBackAt = Date.now();
   const isNewcomer = context.members()?.has(address) !== true;
-  const isClean = await clean(context, address, signal);
-  if (isNewcomer || !(await waitUntilNoticed(context, address, cameBackAt, signal))) return isClean;
-  return await clean(context, address, signal);
+  const returning = { address, newsSince: isNewcomer ? cameBackAt - IN_USE_MS : cameBackAt };
+  const isClean = await clean(context, returning, signal);
+  if (isNewcomer || !(await waitUntilNoticed(context, returning, signal))) return isClean;
+  return await clean(context, returning, signal);
+}
+
+interface Returning {
+  readonly address: string;
+  /** A push to it since then, in milliseconds by this router's clock, is another router's, which has it in service. */
+  readonly newsSince: number;
 }
 
 /** Waits until other routers must have noticed that the member is back. False: one of them pushes to it already. */
 async function waitUntilNoticed(
   context: AdmissionContext,
-  address: string,
-  cameBackAt: number,
+  returning: Returning,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { lister, thaws, noticeMs } = context;
-  const left = () => cameBackAt + noticeMs() - Date.now();
+  const { lister, noticeMs } = context;
+  const { address, newsSince } = returning;
+  const left = () => newsSince + noticeMs() - Date.now();
   while (left() > 0) {
     await Bun.sleep(Math.min(left(), NOTICE_PAUSE_MS));
     signal.throwIfAborted();
-    let isPushedTo = false;
+    let isUsed = false;
     const visit = (group: ListedGroup) => {
-      const { pushedAt } = lister.copyOf(address, group);
-      const isLater = (pushedAt.seconds - pushedAt.uncertainty) * 1000 > cameBackAt;
-      if (isLater && thaws.at(address, pushedAt) === undefined) isPushedTo = true;
+      isUsed ||= isNews(context, returning, lister.copyOf(address, group));
     };
     // Who cannot be listed is not known to be in use.
     await lister.list(address, visit, signal).catch(() => signal.throwIfAborted());
-    if (isPushedTo) return false;
+    if (isUsed) return false;
   }
   return true;
 }
 
+/** Whether the copy was pushed since the member came back, and not by a push that had waited in its sockets. */
+function isNews({ thaws }: AdmissionContext, { address, newsSince }: Returning, { pushedAt }: FoundCopy): boolean {
+  const isLater = (pushedAt.seconds - pushedAt.uncertainty) * 1000 > newsSince;
+  return isLater && thaws.at(address, pushedAt) === undefined;
+}
+
 /** Whether the member holds nothing stale any more that is known of. */
-async function clean(context: AdmissionContext, address: string, signal: AbortSignal): Promise<boolean> {
+async function clean(context: AdmissionContext, returning: Returning, signal: AbortSignal): Promise<boolean> {
+  const { address } = returning;
   const timeout = AbortSignal.timeout(ADMISSION_TIMEOUT_MS);
   const deadline = AbortSignal.any([signal, timeout]);
   const mayHoldDoubtful = context.thaws.isRecent(address, Date.now()) || (await isAnyDoubtful(context, address));
   const progress = new Progress(mayHoldDoubtful ? 2 : 1);
   while (!timeout.aborted) {
     const lookedAt = Date.now();
-    const outcome = await look(context, address, deadline);
+    const outcome = await look(context, returning, deadline);
     signal.throwIfAborted();
     if (progress.isOver(outcome, lookedAt)) return true;
     if (outcome instanceof Error && progress.isHopeless(outcome)) {
@@ -135,9 +148,13 @@ class Progress {
   }
 }
 
-async function look(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome | Error> {
+async function look(
+  context: AdmissionContext,
+  returning: Returning,
+  signal: AbortSignal,
+): Promise<LookOutcome | Error> {
   try {
-    return await context.journal.during(() => cleanOnce(context, address, signal));
+    return await context.journal.during(() => cleanOnce(context, returning, signal));
   } catch (error) {
     return error as Error;
   }
@@ -150,7 +167,8 @@ async function look(context: AdmissionContext, address: string, signal: AbortSig
 type LookOutcome = "clean" | "more" | "cleaned" | "undecided";
 
 /** One look at the member and the others, and what follows from it. */
-async function cleanOnce(context: AdmissionContext, address: string, signal: AbortSignal): Promise<LookOutcome> {
+async function cleanOnce(context: AdmissionContext, returning: Returning, signal: AbortSignal): Promise<LookOutcome> {
+  const { address } = returning;
   const { lister, resolution, removal, directory } = context;
   const others = reachableBut(context.members(), address);
   await lister.measureClocks([address, ...others], signal);
@@ -167,10 +185,10 @@ async function cleanOnce(context: AdmissionContext, address: string, signal: Abo
   const { done, failed, late } = await removal.removeAll([...wiped, ...here], found, signal);
   for (const { id, address: other } of removals) if (other !== address) directory.seen(id, other, startedAt);
   if (late.size > 0) return "more";
+  // Other routers push to it already. Waiting until they agree with us would prolong what is waited for.
+  if ([...own.values()].some((copy) => isNews(context, returning, copy))) return "clean";
   if (done > 0 || failed.size > 0) return "cleaned";
-  const isNewcomer = context.members()?.has(address) !== true;
-  const waitedFor = [...undecided].filter((id) => !(isNewcomer && isInUse(own.get(id), startedAt)));
-  return waitedFor.length > 0 || elsewhere.listed.size < others.length ? "undecided" : "clean";
+  return undecided.size > 0 || elsewhere.listed.size < others.length ? "undecided" : "clean";
 }
 
 async function listOwn(
@@ -190,14 +208,6 @@ async function listOwn(
     signal,
   );
   return own;
-}
-
-/**
- * Whether somebody pushed to the copy just now. To a member that is new to us, other routers push already; waiting until they agree
- * with us would prolong what is waited for.
- */
-function isInUse(copy: FoundCopy | undefined, now: number): boolean {
-  return copy !== undefined && now / 1000 - copy.pushedAt.seconds < IN_USE_S;
 }
 
 function joinCopies(own: ReadonlyMap<GroupId, FoundCopy>, others: FoundCopies["copies"]): FoundCopies["copies"] {
