@@ -4,7 +4,6 @@ await describeScenario({
   title: "scale out from 3 to 6",
   members: 3,
   spare: 3,
-  viewsDiffer: true,
   happens: async ({ cluster, load, realClients }) => {
     const servers = [...cluster.members];
     // One router hears of it a moment before the other, as two reloads do.
