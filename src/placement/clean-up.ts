@@ -116,8 +116,8 @@ export class CleanUp {
       if ((await this.#missingAt(to, id, known)).length === 0) return "done";
       // Who is away is passed over: it is cleaned when it returns.
       const others = (await Promise.all(elsewhere.map((one) => this.#read(id, [one]).catch(() => [])))).flat();
-      for (const { address } of others) directory.seen(id, address, Date.now());
       const copies = [...known, ...others];
+      for (const { address } of copies) if (address !== to) directory.seen(id, address, Date.now());
       const missing = await this.#missingAt(to, id, copies);
       if (missing.length === 0) return "done";
       const target = copies.find(({ address }) => address === to);

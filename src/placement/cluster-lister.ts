@@ -44,12 +44,12 @@ const MOST_MS_A_BYTE = 0.0002;
 /** So was one that came to nothing. */
 const MOST_MS_WITHOUT_END = 2_000;
 
-const CLOCK_SAMPLES = 12;
+const CLOCK_SAMPLES = 24;
 /** Not a divisor of a second, so that samples fall on different fractions of one. */
-const CLOCK_SAMPLE_INTERVAL_MS = 93;
+const CLOCK_SAMPLE_INTERVAL_MS = 43;
 const CLOCK_TIMEOUT_MS = 1_000;
 /** What is known better than to so many seconds is good enough. */
-const CLOCK_GOAL_S = 0.1;
+const CLOCK_GOAL_S = 0.05;
 
 /** Looks at which groups members hold. */
 export class ClusterLister {

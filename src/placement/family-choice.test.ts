@@ -3,19 +3,25 @@ import type { ContentFamily } from "../pushgateway/group-contents.ts";
 import { familiesToCarry, type ReadFamily } from "./family-choice.ts";
 
 /** Times in seconds. `doubted`: since when the member's word counts for less. */
-function read(address: string, name: string, seconds: number, doubted?: number): ReadFamily {
+function read(address: string, name: string, seconds: number, doubted?: number, uncertainty = 0.05): ReadFamily {
   const family: ContentFamily = { name, help: undefined, type: "gauge", metrics: [], pushedAt: seconds };
   const doubtedAt = doubted === undefined ? undefined : doubted * 1000;
-  return { address, family, pushedAt: { seconds, uncertainty: 0.05 }, doubtedAt };
+  return { address, family, pushedAt: { seconds, uncertainty }, doubtedAt };
 }
 
 test.each<[string, readonly ReadFamily[], readonly string[]]>([
   ["what the target lacks", [read("a", "x", 5), read("b", "y", 4)], ["y 4"]],
   ["what was pushed elsewhere later", [read("a", "x", 5), read("b", "x", 6)], ["x 6"]],
   ["nothing that was pushed earlier", [read("a", "x", 5), read("b", "x", 4)], []],
+  ["nothing that was pushed at the same time", [read("a", "x", 5), read("b", "x", 5)], []],
   [
-    "nothing that was pushed at the same time, as far as clocks are known",
+    "of two that are closer together than clocks are known the likelier one",
     [read("a", "x", 5), read("b", "x", 5.09)],
+    ["x 5.09"],
+  ],
+  [
+    "nothing that might be older, where clocks are hardly known",
+    [read("a", "x", 5), read("b", "x", 5.5, undefined, 0.6)],
     [],
   ],
   ["the newest of several", [read("b", "x", 4), read("c", "x", 6), read("d", "x", 5)], ["x 6"]],

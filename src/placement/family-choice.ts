@@ -12,9 +12,11 @@ export interface ReadFamily {
   readonly doubtedAt: number | undefined;
 }
 
+const HARDLY_KNOWN_S = 0.5;
+
 /**
- * Of all copies of a group, what `to` has to get so that it has the newest of each family. In doubt about which is newer, it keeps
- * its own. A family in doubt counts unless it was pushed elsewhere since: it may be the only one left.
+ * Of all copies of a group, what `to` has to get so that it has the newest of each family. Where clocks are hardly known, it keeps
+ * its own in doubt; where they are, the likelier one is taken, since either may be the wrong one. A family in doubt counts unless it was pushed elsewhere since: it may be the only one left.
  */
 export function familiesToCarry(families: readonly ReadFamily[], to: string): readonly ContentFamily[] {
   const byName = Map.groupBy(families, ({ family }) => family.name);
@@ -22,10 +24,11 @@ export function familiesToCarry(families: readonly ReadFamily[], to: string): re
     const credible = candidates.filter((candidate) => !isOvertaken(candidate, candidates));
     const own = credible.find(({ address }) => address === to);
     const newest = credible.reduce((best, next) => (next.pushedAt.seconds > best.pushedAt.seconds ? next : best));
-    return own === undefined || isCertainlyLater(newest.pushedAt, own.pushedAt) ? [newest.family] : [];
+    return own === undefined || isLater(newest.pushedAt, own.pushedAt) ? [newest.family] : [];
   });
 }
 
-function isCertainlyLater(time: LocalTime, other: LocalTime): boolean {
-  return time.seconds - other.seconds > time.uncertainty + other.uncertainty;
+function isLater(time: LocalTime, other: LocalTime): boolean {
+  const uncertainty = time.uncertainty + other.uncertainty;
+  return time.seconds - other.seconds > (uncertainty > HARDLY_KNOWN_S ? uncertainty : 0);
 }

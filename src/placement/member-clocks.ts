@@ -15,8 +15,8 @@ interface Offset {
   readonly at: number;
 }
 
-/** Clocks of machines that keep time by themselves drift apart by less than this: a second in an hour and a half. */
-const MAX_DRIFT = 200e-6;
+/** Clocks of machines that keep time by themselves drift apart by less than this: a second in three hours. */
+const MAX_DRIFT = 100e-6;
 /** Without a single sample a clock is taken to be right to so many seconds. */
 const UNKNOWN_UNCERTAINTY_S = 5;
 

@@ -142,7 +142,7 @@ export class PushCleanUp {
     arrivedAt: number,
     guard: CarryGuard,
   ): Promise<void> {
-    const { cleanUp, directory, members } = this.#context;
+    const { cleanUp, directory, history, members } = this.#context;
     const set = members();
     const before = directory.get(id)?.truth;
     // Of several pushes that wait, the first one joins.
@@ -151,15 +151,17 @@ export class PushCleanUp {
     if (!(await this.#areOthersAnswered(id))) return;
     const at = Date.now();
     const from = others.filter((other) => this.#canJoin(set, other));
+    const holders = this.#holdersOf(id);
     if ((await cleanUp.carry(this.#carriage(id, from, owner, set), guard)) !== "done") return;
+    // Another router has pushed there, by a view of its own.
+    if (this.#holdersOf(id).some((address) => !holders.includes(address))) history.renew(at);
     // What is on members out of reach is not needed where all of it was replaced or deleted before.
     const wasWhole = [undefined, owner, ...from].includes(before?.address);
     const wholeAt = from.length === others.length ? at : wasWhole ? before?.wholeAt : undefined;
     directory.acknowledged(id, { address: owner, wholeAt, at }, others);
     if (wholeAt === undefined) return;
     // As long as both copies say the same. Behind the push, a scrape could find the new value first and the old one then.
-    const holders = directory.get(id)?.holders.map(({ address }) => address) ?? [];
-    const joined = holders.filter((address) => address !== owner && this.#canJoin(set, address));
+    const joined = this.#holdersOf(id).filter((address) => address !== owner && this.#canJoin(set, address));
     await this.#removeAll(id, joined);
   }
 
@@ -167,6 +169,10 @@ export class PushCleanUp {
   async #removeAll(id: GroupId, addresses: readonly string[]): Promise<boolean> {
     const gone = await Promise.all(addresses.map((address) => this.#context.cleanUp.remove(id, address, "moved")));
     return !gone.includes(false);
+  }
+
+  #holdersOf(id: GroupId): readonly string[] {
+    return this.#context.directory.get(id)?.holders.map(({ address }) => address) ?? [];
   }
 
   #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet): Carriage {

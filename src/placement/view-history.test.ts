@@ -33,3 +33,13 @@ test("a view in which nobody takes pushes has no owner", () => {
   history.add(setOf(), 0);
   expect([...history.ownersOf(PATH)]).toEqual([]);
 });
+
+test("a view that somebody still goes by is remembered for longer", () => {
+  const history = new ViewHistory(60_000);
+  history.add(setOf("a:1"), 0);
+  history.renew(50_000);
+  expect(history.isEmpty(109_999)).toBe(false);
+  expect(history.isEmpty(110_001)).toBe(true);
+  history.renew(120_000);
+  expect(history.isEmpty(120_000)).toBe(true);
+});

@@ -22,6 +22,11 @@ export class ViewHistory {
     this.#views = [...this.#views, { set, until: now + this.#memoryMs }].slice(-MAX_VIEWS);
   }
 
+  /** Somebody still goes by one of the views: remembers them for longer. */
+  renew(now: number): void {
+    this.#views = this.#views.map(({ set }) => ({ set, until: now + this.#memoryMs }));
+  }
+
   /** Whether no view is remembered. */
   isEmpty(now: number): boolean {
     if (this.#views.length > 0) this.#views = this.#views.filter(({ until }) => until > now);
