@@ -27,8 +27,11 @@ import { ViewHistory } from "./view-history.ts";
 
 /** A cluster with no more groups can afford to be looked at with each POST after a change: that takes half a second at most. */
 const MAX_GROUPS_TO_LOOK_AT = 20_000;
-/** Routers hear of a change within so long of each other, and redirected clients have arrived. */
-const VIEW_MEMORY_MS = 60_000;
+/**
+ * Routers hear of a change within so long of each other, and redirected clients have arrived. What another one still pushes by its
+ * older view is joined as long: an operator may take a minute from one router to the next.
+ */
+const VIEW_MEMORY_MS = 120_000;
 /**
  * For a reading of what single groups of a member hold, and a silence within an answer. Of a stock Pushgateway all groups are read,
  * twice: with 100,000 of them, on a machine that is busy with pushes, that was measured to take up to half a minute.

@@ -24,8 +24,7 @@ await describeScenario({
     for (const victim of [embedded, real]) {
       await cluster.kill(victim);
       await cluster.waitForState(victim, "down");
-      // Prometheus takes up to six seconds to hear of it.
-      await Promise.all([load.waitForRound(), Bun.sleep(7_000)]);
+      await load.waitForRound();
       await victim.start();
       await cluster.waitForState(victim, "active");
       await load.waitForRound();

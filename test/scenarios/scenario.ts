@@ -14,11 +14,6 @@ export interface Scenario extends ClusterOptions {
   readonly title: string;
   /** Whether all DELETEs go to the first router. They take turns, as pushes do, when absent. */
   readonly deletesAtFirst?: boolean;
-  /**
-   * Whether the routers know different members for a while. As long as they do, each may serve a family from a copy that the other
-   * one has left behind, so that steps back in /federate are told and not counted against it.
-   */
-  readonly viewsDiffer?: boolean;
   /** What happens while the clients push. */
   readonly happens: (scene: Scene) => Promise<void>;
 }
@@ -77,23 +72,16 @@ async function runScenario(scenario: Scenario, run: number): Promise<void> {
   await sampler.stop();
   const scraped = await scrapedSeries(scene);
   await keepLogs(scene, scenario.title, run);
-  await report(scenario, scene, verdict, scraped);
+  await report(scenario.title, scene, verdict, scraped);
 }
 
 /** Tells what happened, and fails where it should not have. */
-async function report(
-  scenario: Scenario,
-  scene: Scene,
-  verdict: Verdict,
-  scraped: readonly ScrapedSeries[],
-): Promise<void> {
-  const { title, viewsDiffer } = scenario;
+async function report(title: string, scene: Scene, verdict: Verdict, scraped: readonly ScrapedSeries[]): Promise<void> {
   const problems = verdict.problems.slice(0, SHOWN_PROBLEMS).join("\n");
   const setbacks = describeSetbacks(scene);
   const federated = scraped.find(({ by }) => by === "federate")?.backward.map(({ text }) => text) ?? [];
   const unscraped = scraped.filter(({ samples }) => samples <= scene.load.groups.length).map(({ by }) => by);
-  const isFederateClean = viewsDiffer || federated.length === 0;
-  const passed = problems === "" && setbacks === "" && unscraped.length === 0 && isFederateClean;
+  const passed = problems === "" && setbacks === "" && unscraped.length === 0 && federated.length === 0;
   const figures = await collectFigures(scene, verdict, scraped);
   await tellFigures({ title, passed, figures, failures: countFailures(scene) });
   process.stderr.write(`${scene.realClients.summary}\n${describeLongest(scene)}\n`);
@@ -101,7 +89,7 @@ async function report(
   expect(problems).toBe("");
   expect(setbacks).toBe("");
   expect(unscraped).toEqual([]);
-  if (!viewsDiffer) expect(federated).toEqual([]);
+  expect(federated).toEqual([]);
 }
 
 function describeLongest({ sampler, startedAt }: Scene): string {
