@@ -86,6 +86,38 @@ describe("looking at members again", () => {
   );
 });
 
+test(
+  "audits after a change of members are the rarer the longer they take",
+  async () => {
+    const members = await startMembers();
+    const [one, other] = members;
+    const router = kept(await LocalRouter.start(configOf([one])));
+    await waitFor("the first audit", async () => (await auditsOf(router)) > 0);
+    for (const member of members) {
+      member.onRequest = async (_, path) => {
+        if (path === "/api/v1/metrics") await Bun.sleep(1_200);
+      };
+    }
+    await router.reconfigure(configOf(members));
+    await waitFor("the newcomer to be listed", () => other.looks > 0);
+    await waitFor("it to be in service", async () => {
+      const { data } = (await (await router.get("/api/v1/members")).json()) as {
+        data: { members: { state: string }[] };
+      };
+      return data.members.every(({ state }) => state === "active");
+    });
+    const before = await auditsOf(router);
+    await waitFor("an audit", async () => (await auditsOf(router)) > before);
+    // That may have begun before the change; another one, because of it, then comes within a quarter of a second.
+    await Bun.sleep(2_500);
+    const audits = await auditsOf(router);
+    // Quick ones would come every five seconds. Of these, ten times what one takes is longer.
+    await Bun.sleep(6_000);
+    expect(await auditsOf(router)).toBe(audits);
+  },
+  TEST_TIMEOUT_MS,
+);
+
 /** Each group to the member that does not own it. */
 async function pushToOthers(router: LocalRouter, members: readonly WatchedMember[]): Promise<void> {
   for (const job of JOBS) {
