@@ -1,6 +1,6 @@
 import type { ListedGroup } from "../pushgateway/group-json.ts";
 import { listGroups } from "../pushgateway/group-listing.ts";
-import { requestMember } from "../pushgateway/member-request.ts";
+import { MemberRequestError, requestMember } from "../pushgateway/member-request.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import type { WorkSlices } from "../work-slices.ts";
 import type { LocalTime, MemberClocks } from "./member-clocks.ts";
@@ -32,10 +32,8 @@ export interface ClusterListerContext {
   readonly onUnreadable: (address: string, error: Error) => void;
 }
 
-/** For the whole listing of one member, however many groups it has. */
-const LISTING_TIMEOUT_MS = 60_000;
-/** Without a byte of it. A Pushgateway that is busy with pushes takes its time to begin. */
-const LISTING_IDLE_TIMEOUT_MS = 10_000;
+/** For the whole listing of one member, however many groups it has, and for a silence within it. */
+const TIMEOUTS = { timeoutMs: 60_000, idleTimeoutMs: 10_000 };
 /** At the same time: more would take the members' time from pushes, and this router's. */
 const MAX_LISTINGS = 2;
 
@@ -54,6 +52,8 @@ const CLOCK_GOAL_S = 0.05;
 /** Looks at which groups members hold. */
 export class ClusterLister {
   readonly #context: ClusterListerContext;
+  /** Under way, with the addresses of their members. */
+  readonly #listings = new Map<AbortController, string>();
   #spentMs = 0;
 
   constructor(context: ClusterListerContext) {
@@ -69,14 +69,28 @@ export class ClusterLister {
   async list(address: string, visit: (group: ListedGroup) => void, signal: AbortSignal): Promise<void> {
     const startedAt = performance.now();
     const { slices } = this.#context;
-    const timeouts = { timeoutMs: LISTING_TIMEOUT_MS, idleTimeoutMs: LISTING_IDLE_TIMEOUT_MS };
+    const listing = new AbortController();
+    const onAbort = () => listing.abort(signal.reason);
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+    this.#listings.set(listing, address);
     let mostMs = MOST_MS_WITHOUT_END;
     try {
-      const { clock, bytes } = await listGroups(address, { ...timeouts, signal, slices }, visit);
+      const { clock, bytes } = await listGroups(address, { ...TIMEOUTS, signal: listing.signal, slices }, visit);
       if (clock !== undefined) this.#context.clocks.add(address, clock);
       mostMs = bytes * MOST_MS_A_BYTE;
     } finally {
+      this.#listings.delete(listing);
+      signal.removeEventListener("abort", onAbort);
       this.#spentMs += Math.min(mostMs, performance.now() - startedAt);
+    }
+  }
+
+  /** Gives up listings of a member that has gone down: whoever waits for it has other members to look after. */
+  giveUp(address: string): void {
+    for (const [listing, listed] of this.#listings) {
+      if (listed !== address) continue;
+      listing.abort(new MemberRequestError("timeout", `Cannot list the groups of ${address}: it has gone down`));
     }
   }
 

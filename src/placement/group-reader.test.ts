@@ -39,3 +39,18 @@ test("a reading that fails fails for its groups only", async () => {
   await expect(first).rejects.toThrow("refused");
   expect(await second).toEqual(CONTENTS);
 });
+
+test("a reading is given up when its member has gone down, and what is wanted then can be read again", async () => {
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Promise<Response>(() => {}) });
+  let reads = 0;
+  const reader = new GroupReader(async (_address, ids, signal) => {
+    if (reads++ === 0) await fetch(server.url, { signal });
+    return new Map([...ids].map((id) => [id, CONTENTS]));
+  });
+  const first = reader.read("member", "a");
+  await Promise.resolve();
+  reader.giveUp("member");
+  await expect(first).rejects.toThrow("Cannot read groups of member: it has gone down");
+  expect(await reader.read("member", "a")).toEqual(CONTENTS);
+  await server.stop(true);
+});

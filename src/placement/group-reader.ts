@@ -1,7 +1,11 @@
 import type { GroupContents } from "../pushgateway/group-contents.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 
-export type ReadGroups = (address: string, ids: ReadonlySet<GroupId>) => Promise<ReadonlyMap<GroupId, GroupContents>>;
+export type ReadGroups = (
+  address: string,
+  ids: ReadonlySet<GroupId>,
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<GroupId, GroupContents>>;
 
 interface Waiting {
   readonly resolve: (contents: GroupContents | undefined) => void;
@@ -15,7 +19,8 @@ interface Waiting {
 export class GroupReader {
   readonly #read: ReadGroups;
   readonly #waiting = new Map<string, Map<GroupId, Waiting[]>>();
-  readonly #reading = new Set<string>();
+  /** Readings under way, by member. */
+  readonly #reading = new Map<string, AbortController>();
 
   constructor(read: ReadGroups) {
     this.#read = read;
@@ -33,19 +38,29 @@ export class GroupReader {
     return promise;
   }
 
+  /** Gives up what is being read, or wanted, of a member that has gone down. */
+  giveUp(address: string): void {
+    this.#reading.get(address)?.abort(new Error(`Cannot read groups of ${address}: it has gone down`));
+  }
+
   async #readWaiting(address: string): Promise<void> {
-    this.#reading.add(address);
+    const abort = new AbortController();
+    this.#reading.set(address, abort);
     // Who wants many groups asks for all of them in one go.
     await Promise.resolve();
     for (let groups = this.#take(address); groups !== undefined; groups = this.#take(address)) {
-      await this.#readOnce(address, groups);
+      await this.#readOnce(address, groups, abort.signal);
     }
     this.#reading.delete(address);
   }
 
-  async #readOnce(address: string, groups: ReadonlyMap<GroupId, readonly Waiting[]>): Promise<void> {
+  async #readOnce(
+    address: string,
+    groups: ReadonlyMap<GroupId, readonly Waiting[]>,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
-      const contents = await this.#read(address, new Set(groups.keys()));
+      const contents = await this.#read(address, new Set(groups.keys()), signal);
       for (const [id, waiting] of groups) for (const { resolve } of waiting) resolve(contents.get(id));
     } catch (error) {
       for (const waiting of groups.values()) for (const { reject } of waiting) reject(error as Error);

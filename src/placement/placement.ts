@@ -74,7 +74,9 @@ export class Placement {
     const { log } = surroundings;
     const utf8Names = () => this.#options.utf8Names;
     const { slices } = surroundings;
-    this.#reader = new GroupReader((address, ids) => readGroups(address, ids, { ...READ_TIMEOUTS, slices }));
+    this.#reader = new GroupReader((address, ids, signal) =>
+      readGroups(address, ids, { ...READ_TIMEOUTS, signal, slices }),
+    );
     this.#pace = new Pace(() => this.#options.cleanUpRate);
     this.#lister = new ClusterLister({
       clocks: this.#clocks,
@@ -130,9 +132,15 @@ export class Placement {
     else this.#history.add(previous, this.#changedAt);
     this.#thaws.membersChanged(next, previous, this.#changedAt);
     this.#clocks.retain(new Set(next.members.map(({ address }) => address)));
-    // It may come back as another program.
-    for (const { address, state } of next.members) if (state === "down") this.#features.forget(address);
+    for (const { address, state } of next.members) if (state === "down") this.#giveUp(address);
     this.#auditor.membersChanged();
+  }
+
+  /** The member may not answer for long, and come back as another program. */
+  #giveUp(address: string): void {
+    this.#lister.giveUp(address);
+    this.#reader.giveUp(address);
+    this.#features.forget(address);
   }
 
   /** A push has to wait until this resolves, and then for `whenOpen`; undefined: it can go ahead. Never rejects. */

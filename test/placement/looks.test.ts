@@ -118,6 +118,24 @@ test(
   TEST_TIMEOUT_MS,
 );
 
+test(
+  "a look does not wait for a member that has gone down in the middle of it",
+  async () => {
+    const members = await startMembers();
+    const [hung] = members;
+    const released = Promise.withResolvers<void>();
+    hung.onRequest = async (_, path) => {
+      if (path === "/api/v1/metrics") await released.promise;
+    };
+    const router = kept(await LocalRouter.start(configOf(members)));
+    await waitFor("the first audit to hang", () => hung.looks > 0);
+    hung.isAway = true;
+    await waitFor("the audit to end", async () => (await auditsOf(router)) > 0, { timeoutMs: 20_000 });
+    released.resolve();
+  },
+  TEST_TIMEOUT_MS,
+);
+
 /** Each group to the member that does not own it. */
 async function pushToOthers(router: LocalRouter, members: readonly WatchedMember[]): Promise<void> {
   for (const job of JOBS) {

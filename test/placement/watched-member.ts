@@ -23,6 +23,7 @@ export class WatchedMember implements AsyncDisposable {
     this.#server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
+      idleTimeout: 0,
       fetch: async (request) => {
         const { pathname, search } = new URL(request.url);
         if (this.isAway) return new Response("away", { status: 503 });
