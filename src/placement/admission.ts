@@ -4,7 +4,7 @@ import type { ListedGroup } from "../pushgateway/group-json.ts";
 import { MemberRequestError } from "../pushgateway/member-request.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import type { WorkSlices } from "../work-slices.ts";
-import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
+import type { ClusterLister, FoundCopy } from "./cluster-lister.ts";
 import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import type { Directory } from "./directory.ts";
 import { isWiped } from "./group-expiry.ts";
@@ -169,16 +169,24 @@ type LookOutcome = "clean" | "more" | "cleaned" | "undecided";
 /** One look at the member and the others, and what follows from it. */
 async function cleanOnce(context: AdmissionContext, returning: Returning, signal: AbortSignal): Promise<LookOutcome> {
   const { address } = returning;
-  const { lister, resolution, removal, directory } = context;
+  const { lister, resolution, removal, directory, slices } = context;
   const others = reachableBut(context.members(), address);
   await lister.measureClocks([address, ...others], signal);
   const startedAt = Date.now();
   const own = await listOwn(context, address, signal);
   if (own.size === 0) return "clean";
   const elsewhere = await lister.find(others, (id) => own.has(id), signal);
-  const copies = joinCopies(own, elsewhere.copies);
+  const copies = new Map<GroupId, readonly FoundCopy[]>();
+  const wiped: Removal[] = [];
+  const wipedAt = context.wipedAt(address);
+  let isInUse = false;
+  await slices.visit(own, ([id, copy]) => {
+    const { pushTime, pushedAt } = copy;
+    copies.set(id, [copy, ...(elsewhere.copies.get(id) ?? [])]);
+    if (isWiped(pushedAt, wipedAt)) wiped.push({ id, address, pushTime, carriage: undefined, reason: "deleted" });
+    isInUse ||= isNews(context, returning, copy);
+  });
   const found = { ...elsewhere, copies, listed: new Set([...elsewhere.listed, address]), startedAt };
-  const wiped = wipedCopies(own, address, context.wipedAt(address));
   const { removals, undecided } = await resolution.examine(found);
   // Copies elsewhere that turn out to be older are left to an audit: their members take pushes at the moment.
   const here = removals.filter((removal) => removal.address === address);
@@ -186,7 +194,7 @@ async function cleanOnce(context: AdmissionContext, returning: Returning, signal
   for (const { id, address: other } of removals) if (other !== address) directory.seen(id, other, startedAt);
   if (late.size > 0) return "more";
   // Other routers push to it already. Waiting until they agree with us would prolong what is waited for.
-  if ([...own.values()].some((copy) => isNews(context, returning, copy))) return "clean";
+  if (isInUse) return "clean";
   if (done > 0 || failed.size > 0) return "cleaned";
   return undecided.size > 0 || elsewhere.listed.size < others.length ? "undecided" : "clean";
 }
@@ -208,19 +216,6 @@ async function listOwn(
     signal,
   );
   return own;
-}
-
-function joinCopies(own: ReadonlyMap<GroupId, FoundCopy>, others: FoundCopies["copies"]): FoundCopies["copies"] {
-  return new Map([...own].map(([id, copy]) => [id, [copy, ...(others.get(id) ?? [])]]));
-}
-
-function wipedCopies(
-  own: ReadonlyMap<GroupId, FoundCopy>,
-  address: string,
-  wipedAt: number | undefined,
-): readonly Removal[] {
-  const before = [...own].filter(([, { pushedAt }]) => isWiped(pushedAt, wipedAt));
-  return before.map(([id, { pushTime }]) => ({ id, address, pushTime, carriage: undefined, reason: "deleted" }));
 }
 
 function reachableBut(set: MemberSet | undefined, address: string): readonly string[] {

@@ -139,14 +139,19 @@ export class Auditor {
 
   async #resolve(ids: ReadonlySet<GroupId>): Promise<void> {
     if (ids.size === 0) return;
-    const looks = new Map([...ids].map((id) => [id, (this.#followUps.get(id)?.looks ?? 0) + 1]));
-    for (const id of ids) this.#followUps.delete(id);
+    const { slices, resolution } = this.#context;
+    const looks = new Map<GroupId, number>();
+    await slices.visit(ids, (id) => {
+      const known = this.#followUps.get(id);
+      if (known !== undefined) looks.set(id, known.looks + 1);
+      this.#followUps.delete(id);
+    });
     const nextAt = this.#beginTurn();
     let left = ids;
     try {
-      left = await this.#context.resolution.resolve(ids, this.#abort.signal);
+      left = await resolution.resolve(ids, this.#abort.signal);
     } finally {
-      for (const id of left) this.#queue(id, looks.get(id) ?? 1);
+      await slices.visit(left, (id) => this.#queue(id, looks.get(id) ?? 1));
       this.#nextLookAt = nextAt();
     }
   }

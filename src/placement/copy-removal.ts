@@ -9,7 +9,7 @@ import type { Pace } from "./pace.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
 import type { PushJournal } from "./push-journal.ts";
 
-export interface CopyRemovalContext extends Pick<PlacementSurroundings, "members" | "isInFlight"> {
+export interface CopyRemovalContext extends Pick<PlacementSurroundings, "members" | "isInFlight" | "slices"> {
   readonly directory: Directory;
   readonly lister: ClusterLister;
   readonly cleanUp: CleanUp;
@@ -83,7 +83,7 @@ export class CopyRemoval {
     outcomes: RemovalOutcomes,
     signal: AbortSignal,
   ): Promise<void> {
-    const { members, pace, cleanUp } = this.#context;
+    const { members, pace, cleanUp, slices } = this.#context;
     const standsUntil = look.endedAt + Math.max(FRESH_MS, STANDS_FACTOR * (look.endedAt - look.startedAt));
     const sparesNewer = await cleanUp.knowsConditions(address);
     const set = members();
@@ -100,7 +100,7 @@ export class CopyRemoval {
       if (late.length > 0) left = [...late, ...left];
       // When members have changed, a newer copy may have gone with one of them.
     } while (left.length > 0 && Date.now() < standsUntil && members() === set);
-    for (const { id } of left) outcomes.late.add(id);
+    await slices.visit(left, ({ id }) => outcomes.late.add(id));
   }
 
   /** Those whose copies still are what was seen. One member is listed at a time. */

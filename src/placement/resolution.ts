@@ -54,7 +54,7 @@ export class Resolution {
   }
 
   async #resolve(ids: ReadonlySet<GroupId>, signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
-    const { lister, members } = this.#context;
+    const { lister, members, slices, removal } = this.#context;
     const within = (members()?.members ?? []).filter(({ state }) => state !== "down");
     const reachable = within.map(({ address }) => address);
     await lister.measureClocks(reachable, signal);
@@ -62,9 +62,12 @@ export class Resolution {
     await this.#record(ids, found);
     const { removals, undecided } = await this.examine(found);
     // A member on its way back is being cleaned already. An audit follows when it is in service.
-    const ours = removals.filter(({ address }) => members()?.stateOf(address) !== "joining");
-    const { failed, late } = await this.#context.removal.removeAll(ours, found, signal);
-    return new Set([...undecided, ...failed, ...late]);
+    const joining = new Set(within.flatMap(({ state, address }) => (state === "joining" ? [address] : [])));
+    const ours = removals.filter(({ address }) => !joining.has(address));
+    const { failed, late } = await removal.removeAll(ours, found, signal);
+    const again = new Set(failed);
+    for (const ids of [undecided, late]) await slices.visit(ids, (id) => again.add(id));
+    return again;
   }
 
   /** What follows from what a look found. */

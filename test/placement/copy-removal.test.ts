@@ -48,7 +48,8 @@ class Remover {
     const clients = new PushgatewayClients({ maxInFlight: 16, maxQueued: 16, ...times, onUnreachable });
     stack.defer(() => clients.close());
     const nop = () => {};
-    this.lister = new ClusterLister({ clocks, slices: new WorkSlices(), onUnreadable: nop });
+    const slices = new WorkSlices();
+    this.lister = new ClusterLister({ clocks, slices, onUnreadable: nop });
     const cleanUp = new CleanUp({
       clients,
       directory,
@@ -64,6 +65,7 @@ class Remover {
     this.#removal = new CopyRemoval({
       members: () => undefined,
       isInFlight: () => false,
+      slices,
       directory,
       lister: this.lister,
       cleanUp,
