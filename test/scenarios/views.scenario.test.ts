@@ -8,6 +8,7 @@ await describeScenario({
   spare: 1,
   // A router cannot delete what is on a member that it does not know.
   deletesAtFirst: true,
+  givesViews: true,
   happens: async ({ cluster, load, realClients }) => {
     const servers = [...cluster.members];
     const [first, second] = cluster.routers;
