@@ -40,6 +40,11 @@ export interface Carriage {
   readonly to: string;
   /** Members that are looked at, too, before anything is carried: others may know of copies there. */
   readonly elsewhere: readonly string[];
+  /**
+   * Of these, those that have just come back, and when, in milliseconds by this router's clock: what they hold from before may be about
+   * to be deleted by another router, and is not carried; but nothing older from anywhere is, either.
+   */
+  readonly returning: ReadonlyMap<string, number>;
   /** For how many seconds nobody must have pushed to the target. */
   readonly quietS: number;
 }
@@ -109,16 +114,17 @@ export class CleanUp {
     return await Promise.race([this.#carry(carriage, guard), stopped]);
   }
 
-  async #carry({ id, from, to, elsewhere, quietS }: Carriage, guard: CarryGuard): Promise<CarryOutcome> {
+  async #carry(carriage: Carriage, guard: CarryGuard): Promise<CarryOutcome> {
+    const { id, from, to, elsewhere, quietS } = carriage;
     const { log, observer, clocks, directory } = this.#context;
     try {
       const known = await this.#read(id, [to, ...from]);
-      if ((await this.#missingAt(to, id, known)).length === 0) return "done";
+      if ((await this.#missingAt(carriage, known)).length === 0) return "done";
       // Who is away is passed over: it is cleaned when it returns.
       const others = (await Promise.all(elsewhere.map((one) => this.#read(id, [one]).catch(() => [])))).flat();
       const copies = [...known, ...others];
       for (const { address } of copies) if (address !== to) directory.seen(id, address, Date.now());
-      const missing = await this.#missingAt(to, id, copies);
+      const missing = await this.#missingAt(carriage, copies);
       if (missing.length === 0) return "done";
       const target = copies.find(({ address }) => address === to);
       const pushedAt = clocks.localTime(to, target?.contents.pushTime ?? 0, Date.now()).seconds;
@@ -175,7 +181,7 @@ export class CleanUp {
   }
 
   /** The families that the target lacks, or has from an earlier push. */
-  async #missingAt(to: string, id: GroupId, copies: readonly Copy[]): Promise<readonly ContentFamily[]> {
+  async #missingAt({ id, to, returning }: Carriage, copies: readonly Copy[]): Promise<readonly ContentFamily[]> {
     const { clocks, directory, doubts, lister } = this.#context;
     const truth = directory.get(id)?.truth;
     const addresses = copies.map(({ address }) => address);
@@ -184,7 +190,8 @@ export class CleanUp {
     const families = copies.flatMap(({ address, contents }) =>
       contents.families.map((family) => {
         const pushedAt = clocks.localTime(address, family.pushedAt, now);
-        return { address, family, pushedAt, doubtedAt: doubts.about(id, address, pushedAt) };
+        const mayBeGone = (pushedAt.seconds - pushedAt.uncertainty) * 1000 <= (returning.get(address) ?? 0);
+        return { address, family, pushedAt, doubtedAt: doubts.about(id, address, pushedAt), mayBeGone };
       }),
     );
     const living = families.filter(

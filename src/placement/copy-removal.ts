@@ -43,6 +43,7 @@ type Look = Pick<FoundCopies, "startedAt" | "endedAt">;
 
 /** Where pushes of a group go by rights, they go on: a copy there must not have been pushed to for so many seconds before it is touched. */
 export const QUIET_AT_OWNER_S = 60;
+const NOBODY: ReadonlyMap<string, number> = new Map();
 const MAX_CARRY_MS = 2_000;
 /**
  * Nothing is deleted on the strength of a look at its member that ended longer ago. Another router may have cleaned the member, taken
@@ -160,7 +161,13 @@ export class CopyRemoval {
       const isOutdated = (directory.get(id)?.truth?.at ?? 0) > lookedAt;
       if (isOutdated || journal.has(id) || isInFlight(id)) return "failed";
       if (carriage !== undefined) {
-        const outcome = await carryInTime(cleanUp, { id, ...carriage, elsewhere: [], quietS: QUIET_AT_OWNER_S });
+        const outcome = await carryInTime(cleanUp, {
+          id,
+          ...carriage,
+          elsewhere: [],
+          returning: NOBODY,
+          quietS: QUIET_AT_OWNER_S,
+        });
         // The next push finds both copies in the directory, and joins them with nobody in between.
         if (outcome !== "done") return outcome;
       }

@@ -6,8 +6,10 @@ import { familiesToCarry, type ReadFamily } from "./family-choice.ts";
 function read(address: string, name: string, seconds: number, doubted?: number, uncertainty = 0.05): ReadFamily {
   const family: ContentFamily = { name, help: undefined, type: "gauge", metrics: [], pushedAt: seconds };
   const doubtedAt = doubted === undefined ? undefined : doubted * 1000;
-  return { address, family, pushedAt: { seconds, uncertainty }, doubtedAt };
+  return { address, family, pushedAt: { seconds, uncertainty }, doubtedAt, mayBeGone: false };
 }
+
+const mayBeGone = (family: ReadFamily): ReadFamily => ({ ...family, mayBeGone: true });
 
 test.each<[string, readonly ReadFamily[], readonly string[]]>([
   ["what the target lacks", [read("a", "x", 5), read("b", "y", 4)], ["y 4"]],
@@ -23,6 +25,11 @@ test.each<[string, readonly ReadFamily[], readonly string[]]>([
     "nothing that might be older, where clocks are hardly known",
     [read("a", "x", 5), read("b", "x", 5.5, undefined, 0.6)],
     [],
+  ],
+  [
+    "nothing of a family that may be gone, and nothing that is older",
+    [read("b", "x", 4), mayBeGone(read("c", "x", 6)), mayBeGone(read("c", "y", 3)), read("b", "y", 5)],
+    ["y 5"],
   ],
   ["the newest of several", [read("b", "x", 4), read("c", "x", 6), read("d", "x", 5)], ["x 6"]],
   [

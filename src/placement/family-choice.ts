@@ -10,13 +10,16 @@ export interface ReadFamily {
   readonly pushedAt: LocalTime;
   /** As `Doubts.about` says. */
   readonly doubtedAt: number | undefined;
+  /** Whether another router may know that it is gone, and be about to delete it. */
+  readonly mayBeGone: boolean;
 }
 
 const HARDLY_KNOWN_S = 0.5;
 
 /**
  * Of all copies of a group, what `to` has to get so that it has the newest of each family. Where clocks are hardly known, it keeps
- * its own in doubt; where they are, the likelier one is taken, since either may be the wrong one. A family in doubt counts unless it was pushed elsewhere since: it may be the only one left.
+ * its own in doubt; where they are, the likelier one is taken, since either may be the wrong one. A family in doubt counts unless it was pushed elsewhere since: it may be the only one left. Of a family whose newest may be gone
+ * nothing is carried: it would look newer than that one.
  */
 export function familiesToCarry(families: readonly ReadFamily[], to: string): readonly ContentFamily[] {
   const byName = Map.groupBy(families, ({ family }) => family.name);
@@ -24,7 +27,8 @@ export function familiesToCarry(families: readonly ReadFamily[], to: string): re
     const credible = candidates.filter((candidate) => !isOvertaken(candidate, candidates));
     const own = credible.find(({ address }) => address === to);
     const newest = credible.reduce((best, next) => (next.pushedAt.seconds > best.pushedAt.seconds ? next : best));
-    return own === undefined || isLater(newest.pushedAt, own.pushedAt) ? [newest.family] : [];
+    const isMissing = own === undefined || isLater(newest.pushedAt, own.pushedAt);
+    return isMissing && !newest.mayBeGone ? [newest.family] : [];
   });
 }
 

@@ -157,7 +157,9 @@ export class PushCleanUp {
     if (this.#holdersOf(id).some((address) => !holders.includes(address))) history.renew(at);
     // What is on members out of reach is not needed where all of it was replaced or deleted before.
     const wasWhole = [undefined, owner, ...from].includes(before?.address);
-    const wholeAt = from.length === others.length ? at : wasWhole ? before?.wholeAt : undefined;
+    const left = new Set([...others, ...this.#holdersOf(id)]).difference(new Set([owner, ...from]));
+    const isWhole = [...left].every((other) => !set.has(other) || this.#canJoin(set, other));
+    const wholeAt = isWhole ? at : wasWhole ? before?.wholeAt : undefined;
     directory.acknowledged(id, { address: owner, wholeAt, at }, others);
     if (wholeAt === undefined) return;
     // As long as both copies say the same. Behind the push, a scrape could find the new value first and the old one then.
@@ -176,9 +178,19 @@ export class PushCleanUp {
   }
 
   #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet): Carriage {
-    const isElsewhere = (address: string) => address !== to && !from.includes(address) && this.#canJoin(set, address);
-    const addresses = this.#context.isLookCheap() ? set.members.map(({ address }) => address) : [];
-    return { id, from, to, elsewhere: addresses.filter(isElsewhere), quietS: 0 };
+    const others = set.members.filter(({ address, state }) => {
+      return state !== "down" && address !== to && !from.includes(address);
+    });
+    const returning = others.filter(({ address }) => !this.#canJoin(set, address));
+    const elsewhere = this.#context.isLookCheap() ? others : returning;
+    return {
+      id,
+      from,
+      to,
+      elsewhere: elsewhere.map(({ address }) => address),
+      returning: new Map(returning.map(({ address, since }) => [address, since])),
+      quietS: 0,
+    };
   }
 
   /**
