@@ -45,7 +45,7 @@ export interface Carriage {
    * to be deleted by another router, and is not carried; but nothing older from anywhere is, either.
    */
   readonly returning: ReadonlyMap<string, number>;
-  /** For how many seconds nobody must have pushed to the target. */
+  /** For how many seconds nobody must have pushed to the target, which must have a copy then; 0: whatever it has. */
   readonly quietS: number;
 }
 
@@ -116,9 +116,11 @@ export class CleanUp {
 
   async #carry(carriage: Carriage, guard: CarryGuard): Promise<CarryOutcome> {
     const { id, from, to, elsewhere, quietS } = carriage;
-    const { log, observer, clocks, directory } = this.#context;
+    const { log, observer, directory } = this.#context;
     try {
       const known = await this.#read(id, [to, ...from]);
+      // A look has found a copy there. When there is none any more, somebody else has deleted or replaced the group since.
+      if (quietS > 0 && !known.some(({ address }) => address === to)) return "left";
       if ((await this.#missingAt(carriage, known)).length === 0) return "done";
       // Who is away is passed over: it is cleaned when it returns.
       const others = (await Promise.all(elsewhere.map((one) => this.#read(id, [one]).catch(() => [])))).flat();
@@ -126,16 +128,7 @@ export class CleanUp {
       for (const { address } of copies) if (address !== to) directory.seen(id, address, Date.now());
       const missing = await this.#missingAt(carriage, copies);
       if (missing.length === 0) return "done";
-      const target = copies.find(({ address }) => address === to);
-      const pushedAt = clocks.localTime(to, target?.contents.pushTime ?? 0, Date.now()).seconds;
-      if (Date.now() / 1000 - pushedAt < quietS) return "left";
-      if (copies.some(({ address, contents }) => address !== to && contents.incomplete)) {
-        log.warn("Cannot carry native histograms over, so several copies of a group stay", {
-          from: from.join(" "),
-          to,
-        });
-        return "left";
-      }
+      if (!this.#isWritable(carriage, copies)) return "left";
       const isWritten = await guard.write(() => this.put(id, missing, to, "POST"));
       if (isWritten !== true) return isWritten === undefined ? "left" : "failed";
       observer.familiesCarried(missing.length);
@@ -145,6 +138,20 @@ export class CleanUp {
       log.debug("Cannot carry families over, will try again", { from: from.join(" "), to, err: error });
       return "failed";
     }
+  }
+
+  /** Whether the target has been quiet for long enough, and the others can be read whole. */
+  #isWritable({ from, to, quietS }: Carriage, copies: readonly Copy[]): boolean {
+    const { clocks, log } = this.#context;
+    const target = copies.find(({ address }) => address === to);
+    const pushedAt = clocks.localTime(to, target?.contents.pushTime ?? 0, Date.now()).seconds;
+    if (Date.now() / 1000 - pushedAt < quietS) return false;
+    const isReadable = !copies.some(({ address, contents }) => address !== to && contents.incomplete);
+    if (!isReadable) {
+      const members = { from: from.join(" "), to };
+      log.warn("Cannot carry native histograms over, so several copies of a group stay", members);
+    }
+    return isReadable;
   }
 
   /** The copies on these members. */

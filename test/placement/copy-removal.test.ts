@@ -75,11 +75,17 @@ class Remover {
     });
   }
 
-  /** Removes all that the member has. */
-  async removeAll(address: string) {
+  /** Removes all that the member has, and carries what the copy at `to` lacks, if a member is named. */
+  async removeAll(address: string, to?: string) {
     const removals: Removal[] = [];
     const add = ({ id, pushTime }: { id: string; pushTime: number }) =>
-      removals.push({ id, address, pushTime, carriage: undefined, reason: "stale" });
+      removals.push({
+        id,
+        address,
+        pushTime,
+        carriage: to === undefined ? undefined : { from: [address], to },
+        reason: "stale",
+      });
     const { signal } = new AbortController();
     await this.lister.list(address, add, signal);
     removals.sort((a, b) => JOBS.indexOf(a.id) - JOBS.indexOf(b.id));
@@ -133,5 +139,13 @@ describe("CopyRemoval", () => {
     const { failed } = await remover.removeAll(member.address);
     expect([...failed]).toEqual([LAST]);
     expect([...(await groupsOf(url)).keys()]).toEqual([JSON.stringify({ job: LAST })]);
+  }, 20_000);
+
+  test("brings nothing to a member that had the copy that counts and has none any more, and leaves all where it is", async () => {
+    const [member, url] = await startMember(true);
+    const emptied = resources.use(await LocalPushgateway.start());
+    expect(await new Remover(resources).removeAll(member.address, emptied.address)).toMatchObject({ done: 0 });
+    expect([...(await groupsOf(emptied.url)).keys()]).toEqual([]);
+    expect((await groupsOf(url)).size).toBe(JOBS.length);
   }, 20_000);
 });
