@@ -40,7 +40,7 @@ describe("WorkSlices.visit()", () => {
 });
 
 describe("WorkSlices.next()", () => {
-  test("gives works at the same time a turn each", async () => {
+  test("gives works that wait at the same time different turns", async () => {
     const slices = new WorkSlices();
     let turn = 0;
     let isOver = false;
