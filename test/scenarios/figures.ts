@@ -8,7 +8,7 @@ import type { RunFigures } from "./run-figures.ts";
 const OVERVIEW: Readonly<Record<string, string>> = {
   pushes: "pushes",
   "moved groups": "moves seen",
-  "copies removed": "deletions of copies",
+  "deletions sent": "deletions of copies",
   "longest double, at most, ms": "longest double, at most (ms)",
   "http_sd backward": "http_sd backward",
   "/federate backward": "federate backward",
@@ -20,12 +20,12 @@ function tables(runs: readonly RunFigures[]): string {
   const overview = scenarios.map((scenario) => [
     scenario.title,
     passed(scenario.runs),
-    ...Object.values(OVERVIEW).map((name) => spread(scenario.runs, name).join(" / ")),
+    ...Object.values(OVERVIEW).map((name) => cell(spread(scenario.runs, name))),
   ]);
   const details = scenarios.map(
     ({ title, runs: found }) => `\n## ${title}: ${passed(found)} passed\n\n${detail(found)}`,
   );
-  const heading = "min / median / max of all runs:\n\n";
+  const heading = "Minimum, median and maximum of all runs, where they differ:\n\n";
   return `${heading}${markdown(["scenario", "passed", ...Object.keys(OVERVIEW)], overview)}${details.join("")}`;
 }
 
@@ -35,6 +35,10 @@ function detail(runs: readonly RunFigures[]): string {
   const rows = names.map((name) => [name, ...spread(runs, name)]).filter(([, , , max]) => max !== 0);
   const failures = runs.flatMap((run) => Object.entries(run.failures).map(([text, count]) => `- ${count} × ${text}\n`));
   return markdown(["figure", "min", "median", "max"], rows) + (failures.length === 0 ? "" : `\n${failures.join("")}`);
+}
+
+function cell(numbers: readonly number[]): string {
+  return new Set(numbers).size === 1 ? String(numbers[0]) : numbers.join(" / ");
 }
 
 function passed(runs: readonly RunFigures[]): string {
