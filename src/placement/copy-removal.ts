@@ -1,6 +1,7 @@
 import type { GroupId } from "../sharding/group-id.ts";
+import type { Carriage, Carrier, CarryOutcome } from "./carrier.ts";
 import { CarryGuard } from "./carry-guard.ts";
-import type { Carriage, CarryOutcome, CleanUp } from "./clean-up.ts";
+import type { CleanUp } from "./clean-up.ts";
 import type { ClusterLister, FoundCopies } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
@@ -12,6 +13,7 @@ import type { PushJournal } from "./push-journal.ts";
 export interface CopyRemovalContext extends Pick<PlacementSurroundings, "members" | "isInFlight" | "slices"> {
   readonly directory: Directory;
   readonly lister: ClusterLister;
+  readonly carrier: Carrier;
   readonly cleanUp: CleanUp;
   readonly gates: KeyGates;
   readonly pace: Pace;
@@ -155,13 +157,13 @@ export class CopyRemoval {
   }
 
   async #remove({ id, address, pushTime, carriage, reason }: Removal, lookedAt: number): Promise<CarryOutcome> {
-    const { gates, cleanUp, directory, journal, members, isInFlight } = this.#context;
+    const { gates, carrier, cleanUp, directory, journal, members, isInFlight } = this.#context;
     return await gates.close(id, async () => {
       // A push that is on its way cleans up after itself, and what was seen before it no longer holds.
       const isOutdated = (directory.get(id)?.truth?.at ?? 0) > lookedAt;
       if (isOutdated || journal.has(id) || isInFlight(id)) return "failed";
       if (carriage !== undefined) {
-        const outcome = await carryInTime(cleanUp, {
+        const outcome = await carryInTime(carrier, {
           id,
           ...carriage,
           elsewhere: [],
@@ -179,11 +181,11 @@ export class CopyRemoval {
 }
 
 /** A push of the group waits meanwhile, so this must not take long. */
-async function carryInTime(cleanUp: CleanUp, carriage: Carriage): Promise<CarryOutcome> {
+async function carryInTime(carrier: Carrier, carriage: Carriage): Promise<CarryOutcome> {
   const guard = new CarryGuard();
   const timer = setTimeout(() => void guard.cancel(), MAX_CARRY_MS);
   try {
-    return await cleanUp.carry(carriage, guard);
+    return await carrier.carry(carriage, guard);
   } finally {
     clearTimeout(timer);
   }

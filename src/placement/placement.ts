@@ -5,9 +5,11 @@ import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { admit } from "./admission.ts";
 import { Auditor } from "./auditor.ts";
+import { Carrier } from "./carrier.ts";
 import { CleanUp } from "./clean-up.ts";
 import { ClusterLister } from "./cluster-lister.ts";
 import { chooseCopy } from "./copy-choice.ts";
+import { CopyJoin } from "./copy-join.ts";
 import { CopyRemoval } from "./copy-removal.ts";
 import { Directory } from "./directory.ts";
 import { Doubts } from "./doubts.ts";
@@ -101,14 +103,20 @@ export class Placement {
     };
     this.#misplaced = new MisplacedCounts(parts);
     this.#cleanUp = new CleanUp(parts);
-    this.#removal = new CopyRemoval({ ...parts, cleanUp: this.#cleanUp });
+    const carrier = new Carrier({ ...parts, cleanUp: this.#cleanUp });
+    const moving = {
+      ...parts,
+      cleanUp: this.#cleanUp,
+      carrier,
+      noticeMs: () => this.#options.noticeMs,
+      isLookCheap: () => this.#isLookCheap,
+    };
+    this.#removal = new CopyRemoval(moving);
     this.#resolution = new Resolution({ ...parts, removal: this.#removal });
     this.#auditor = new Auditor({ ...parts, removal: this.#removal, resolution: this.#resolution });
     this.#pushCleanUp = new PushCleanUp({
-      ...parts,
-      cleanUp: this.#cleanUp,
-      noticeMs: () => this.#options.noticeMs,
-      isLookCheap: () => this.#isLookCheap,
+      ...moving,
+      copyJoin: new CopyJoin(moving),
       isAudited: () => (this.#auditor.lastAudit?.startedAt ?? 0) > this.#changedAt,
       onLeft: (id) => this.#auditor.followUp(id),
     });

@@ -2,8 +2,9 @@ import type { MemberSet } from "../membership/member-set.ts";
 import { type GroupId, groupIdOf } from "../sharding/group-id.ts";
 import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { CarryGuard } from "./carry-guard.ts";
-import type { Carriage, CleanUp } from "./clean-up.ts";
-import { type Directory, isDeletion, type Truth } from "./directory.ts";
+import type { CleanUp } from "./clean-up.ts";
+import { type CopyJoin, wholeSince } from "./copy-join.ts";
+import type { Directory, Truth } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { KeyGates } from "./key-gates.ts";
 import type { ViewHistory } from "./view-history.ts";
@@ -14,12 +15,11 @@ export interface PushCleanUpContext {
   readonly history: ViewHistory;
   readonly gates: KeyGates;
   readonly cleanUp: CleanUp;
+  readonly copyJoin: CopyJoin;
   /** Whether all members can be looked at with each POST, so few groups are there. */
   readonly isLookCheap: () => boolean;
   /** Whether members were audited since they last changed. */
   readonly isAudited: () => boolean;
-  /** So long after a member has come back every router has noticed, and cleaned it of what it knows to be gone. */
-  readonly noticeMs: () => number;
   /** Told of a group of which a copy was left that should be gone. */
   readonly onLeft: (id: GroupId) => void;
   /** Whether a push of this group is on its way to a member, which has not answered yet. */
@@ -58,18 +58,20 @@ export class PushCleanUp {
    * Who has waited must ask `gates` before it goes ahead. Never rejects.
    */
   beforePush(key: GroupingKey, method: string): Promise<void> | undefined {
-    const { members, gates, isLookCheap } = this.#context;
+    const { members, gates, copyJoin, isLookCheap } = this.#context;
     const set = members();
     if (set === undefined || (!gates.isAnyClosed && this.isQuiet(set))) return undefined;
     const id = groupIdOf(key);
     const owner = ownerOf(set, id);
     if (method !== "POST" || owner === undefined) return gates.whenOpen(id);
-    if (this.#isJoined(id, owner) && !this.#mayBeElsewhere(set)) return gates.whenOpen(id);
-    const arrivedAt = Date.now();
     const others = this.#others(id, key, owner, set, false);
-    if (!others.some((other) => this.#canJoin(set, other))) return gates.whenOpen(id);
-    const maxWaitMs = isLookCheap() ? MAX_JOIN_WAIT_MS : MAX_WAIT_MS;
-    return this.#workOn(id, (guard) => this.#join(id, others, owner, arrivedAt, guard), maxWaitMs);
+    if (!copyJoin.isNeeded(id, owner, others, set)) return gates.whenOpen(id);
+    const arrivedAt = Date.now();
+    const join = async (guard: CarryGuard) => {
+      // What they bring must be there before anybody looks what is missing.
+      if (await this.#areOthersAnswered(id)) await copyJoin.join(id, others, owner, arrivedAt, guard);
+    };
+    return this.#workOn(id, join, isLookCheap() ? MAX_JOIN_WAIT_MS : MAX_WAIT_MS);
   }
 
   /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
@@ -79,7 +81,7 @@ export class PushCleanUp {
   }
 
   #afterPush(key: GroupingKey, isPut: boolean, address: string, set: MemberSet): Promise<void> | undefined {
-    const { directory } = this.#context;
+    const { directory, copyJoin } = this.#context;
     const id = groupIdOf(key);
     const entry = directory.get(id);
     const others = this.#others(id, key, address, set, isPut);
@@ -87,7 +89,7 @@ export class PushCleanUp {
     const at = Date.now();
     const truth = { address, wholeAt: isPut ? at : wholeSince(entry?.truth, address), at };
     directory.acknowledged(id, truth, others);
-    const within = others.filter((other) => (isPut ? isWithinReach(set, other) : this.#canJoin(set, other)));
+    const within = others.filter((other) => (isPut ? isWithinReach(set, other) : copyJoin.canJoin(set, other)));
     const work = (guard: CarryGuard) => this.#clean(id, truth, within, guard);
     if (within.length > 0) return this.#workOn(id, work);
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
@@ -122,104 +124,21 @@ export class PushCleanUp {
     return [...others].filter((other) => set.has(other));
   }
 
-  /** Whether the owner's copy lacks nothing, as far as this router knows. */
-  #isJoined(id: GroupId, owner: string): boolean {
-    const truth = this.#context.directory.get(id)?.truth;
-    return wholeSince(truth, owner) !== undefined;
-  }
-
-  /** Whether routers may have different views, so that another one may have pushed elsewhere what this one had joined. */
-  #mayBeElsewhere(set: MemberSet): boolean {
-    const { history, isLookCheap } = this.#context;
-    const isAnyReturning = set.members.some(({ state }) => state === "joining");
-    return isLookCheap() && (isAnyReturning || !history.isEmpty(Date.now()));
-  }
-
-  async #join(
-    id: GroupId,
-    others: readonly string[],
-    owner: string,
-    arrivedAt: number,
-    guard: CarryGuard,
-  ): Promise<void> {
-    const { cleanUp, directory, history, members } = this.#context;
-    const set = members();
-    const before = directory.get(id)?.truth;
-    // Of several pushes that wait, the first one joins.
-    if (set === undefined || (this.#isJoined(id, owner) && (before?.at ?? 0) >= arrivedAt)) return;
-    // What they bring must be there before anybody looks what is missing.
-    if (!(await this.#areOthersAnswered(id))) return;
-    const at = Date.now();
-    const from = others.filter((other) => this.#canJoin(set, other));
-    const holders = this.#holdersOf(id);
-    if ((await cleanUp.carry(this.#carriage(id, from, owner, set), guard)) !== "done") return;
-    // Another router has pushed there, by a view of its own.
-    if (this.#holdersOf(id).some((address) => !holders.includes(address))) history.renew(at);
-    // What is on members out of reach is not needed where all of it was replaced or deleted before.
-    const wasWhole = [undefined, owner, ...from].includes(before?.address);
-    const left = new Set([...others, ...this.#holdersOf(id)]).difference(new Set([owner, ...from]));
-    const isWhole = [...left].every((other) => !set.has(other) || this.#canJoin(set, other));
-    const wholeAt = isWhole ? at : wasWhole ? before?.wholeAt : undefined;
-    directory.acknowledged(id, { address: owner, wholeAt, at }, others);
-    if (wholeAt === undefined) return;
-    // As long as both copies say the same. Behind the push, a scrape could find the new value first and the old one then.
-    const joined = this.#holdersOf(id).filter((address) => address !== owner && this.#canJoin(set, address));
-    await this.#removeAll(id, joined);
-  }
-
   /** Whether all of them are gone. */
   async #removeAll(id: GroupId, addresses: readonly string[]): Promise<boolean> {
     const gone = await Promise.all(addresses.map((address) => this.#context.cleanUp.remove(id, address, "moved")));
     return !gone.includes(false);
   }
 
-  #holdersOf(id: GroupId): readonly string[] {
-    return this.#context.directory.get(id)?.holders.map(({ address }) => address) ?? [];
-  }
-
-  #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet): Carriage {
-    const others = set.members.filter(({ address, state }) => {
-      return state !== "down" && address !== to && !from.includes(address);
-    });
-    const returning = others.filter(({ address }) => !this.#canJoin(set, address));
-    const elsewhere = this.#context.isLookCheap() ? others : returning;
-    return {
-      id,
-      from,
-      to,
-      elsewhere: elsewhere.map(({ address }) => address),
-      returning: new Map(returning.map(({ address, since }) => [address, since])),
-      quietS: 0,
-    };
-  }
-
-  /**
-   * Whether copies there can be joined with others. On a member that has just come back, other routers may be about to delete what
-   * they know to be gone, and that would come back with the push.
-   */
-  #canJoin(set: MemberSet, address: string): boolean {
-    const member = set.members.find((known) => known.address === address);
-    if (member === undefined || member.state === "down") return false;
-    return member.state !== "joining" || Date.now() - member.since > this.#context.noticeMs();
-  }
-
   async #clean(id: GroupId, truth: Truth, addresses: readonly string[], guard: CarryGuard): Promise<void> {
-    const { directory, onLeft, members } = this.#context;
+    const { copyJoin, directory, onLeft, members } = this.#context;
     // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
     // did, none would be left.
     const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
-    let isAnyLeft = !isLatest || !(await this.#completes(id, truth, addresses, guard));
+    let isAnyLeft = !isLatest || !(await copyJoin.complete(id, truth, addresses, guard));
     if (!isAnyLeft) isAnyLeft = !(await this.#removeAll(id, addresses));
     if (isAnyLeft) onLeft(id);
     else directory.dropIfAtHome(id, ownerOf(members(), id));
-  }
-
-  /** Carries to the copy that counts what it lacks. */
-  async #completes(id: GroupId, truth: Truth, from: readonly string[], guard: CarryGuard): Promise<boolean> {
-    const { cleanUp, members } = this.#context;
-    const set = members();
-    if (truth.wholeAt !== undefined || truth.address === undefined || set === undefined) return true;
-    return (await cleanUp.carry(this.#carriage(id, from, truth.address, set), guard)) === "done";
   }
 
   /** Waits for pushes of the group that were on their way when the gate closed. False: they take too long. */
@@ -249,9 +168,4 @@ export class PushCleanUp {
 function isWithinReach(set: MemberSet, address: string): boolean {
   const state = set.stateOf(address);
   return state !== undefined && state !== "down";
-}
-
-/** Since when nothing that is elsewhere is needed at the member; undefined: something may be. */
-function wholeSince(truth: Truth | undefined, address: string): number | undefined {
-  return isDeletion(truth) || truth?.address === address ? truth?.wholeAt : undefined;
 }

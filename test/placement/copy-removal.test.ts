@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createLogger } from "../../src/log.ts";
+import { Carrier } from "../../src/placement/carrier.ts";
 import { CleanUp } from "../../src/placement/clean-up.ts";
 import { ClusterLister } from "../../src/placement/cluster-lister.ts";
 import { CopyRemoval, type Removal } from "../../src/placement/copy-removal.ts";
@@ -50,7 +51,7 @@ class Remover {
     const nop = () => {};
     const slices = new WorkSlices();
     this.lister = new ClusterLister({ clocks, slices, onUnreadable: nop });
-    const cleanUp = new CleanUp({
+    const parts = {
       clients,
       directory,
       clocks,
@@ -61,7 +62,8 @@ class Remover {
       utf8Names: () => false,
       observer: { copyRemoved: nop, familiesCarried: nop, cleanUpFailed: nop, audited: nop },
       log: createLogger({ level: "error", format: "logfmt", write: nop }),
-    });
+    };
+    const cleanUp = new CleanUp(parts);
     this.#removal = new CopyRemoval({
       members: () => undefined,
       isInFlight: () => false,
@@ -69,6 +71,7 @@ class Remover {
       directory,
       lister: this.lister,
       cleanUp,
+      carrier: new Carrier({ ...parts, cleanUp }),
       gates: new KeyGates(),
       pace: new Pace(() => RATE),
       journal: this.journal,

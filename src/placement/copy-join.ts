@@ -1,0 +1,116 @@
+import type { MemberSet } from "../membership/member-set.ts";
+import type { GroupId } from "../sharding/group-id.ts";
+import type { Carriage, Carrier } from "./carrier.ts";
+import type { CarryGuard } from "./carry-guard.ts";
+import type { CleanUp } from "./clean-up.ts";
+import { type Directory, isDeletion, type Truth } from "./directory.ts";
+import type { ViewHistory } from "./view-history.ts";
+
+export interface CopyJoinContext {
+  readonly members: () => MemberSet | undefined;
+  readonly directory: Directory;
+  readonly history: ViewHistory;
+  readonly carrier: Carrier;
+  readonly cleanUp: CleanUp;
+  /** Whether all members can be looked at with each POST, so few groups are there. */
+  readonly isLookCheap: () => boolean;
+  /** So long after a member has come back every router has noticed, and cleaned it of what it knows to be gone. */
+  readonly noticeMs: () => number;
+}
+
+/** Joins copies of a group at its owner, so that a POST goes to one that has all there is. */
+export class CopyJoin {
+  readonly #context: CopyJoinContext;
+
+  constructor(context: CopyJoinContext) {
+    this.#context = context;
+  }
+
+  /** Whether a POST to the owner has to be joined with copies that these members hold, or may hold. */
+  isNeeded(id: GroupId, owner: string, others: readonly string[], set: MemberSet): boolean {
+    const isWhole = wholeSince(this.#context.directory.get(id)?.truth, owner) !== undefined;
+    if (isWhole && !this.#mayBeElsewhere(set)) return false;
+    return others.some((other) => this.canJoin(set, other));
+  }
+
+  /**
+   * Carries to the owner what others have, and deletes their copies as long as both say the same: behind the push, a scrape could find
+   * the new value first and the old one then. `since`: one that was done later will do. Nobody may push to the group meanwhile.
+   */
+  async join(id: GroupId, others: readonly string[], owner: string, since: number, guard: CarryGuard): Promise<void> {
+    const { carrier, directory, history, members } = this.#context;
+    const set = members();
+    const before = directory.get(id)?.truth;
+    if (set === undefined || (wholeSince(before, owner) !== undefined && (before?.at ?? 0) >= since)) return;
+    const at = Date.now();
+    const from = others.filter((other) => this.canJoin(set, other));
+    const holders = this.#holdersOf(id);
+    if ((await carrier.carry(this.#carriage(id, from, owner, set), guard)) !== "done") return;
+    const found = this.#holdersOf(id);
+    // Another router has pushed there, by a view of its own.
+    if (found.some((address) => !holders.includes(address))) history.renew(at);
+    // What is on members out of reach is not needed where all of it was replaced or deleted before.
+    const wasWhole = [undefined, owner, ...from].includes(before?.address);
+    const isWhole = [...others, ...found].every(
+      (other) => other === owner || !set.has(other) || this.canJoin(set, other),
+    );
+    const wholeAt = isWhole ? at : wasWhole ? before?.wholeAt : undefined;
+    directory.acknowledged(id, { address: owner, wholeAt, at }, others);
+    if (wholeAt !== undefined) await this.#removeJoined(id, owner, set);
+  }
+
+  /** Carries to the copy that counts what it lacks. Whether it has all there is then. */
+  async complete(id: GroupId, truth: Truth, from: readonly string[], guard: CarryGuard): Promise<boolean> {
+    const { carrier, members } = this.#context;
+    const set = members();
+    if (truth.wholeAt !== undefined || truth.address === undefined || set === undefined) return true;
+    return (await carrier.carry(this.#carriage(id, from, truth.address, set), guard)) === "done";
+  }
+
+  /**
+   * Whether copies there can be joined with others. On a member that has just come back, other routers may be about to delete what
+   * they know to be gone, and that would come back with the push.
+   */
+  canJoin(set: MemberSet, address: string): boolean {
+    const member = set.members.find((known) => known.address === address);
+    if (member === undefined || member.state === "down") return false;
+    return member.state !== "joining" || Date.now() - member.since > this.#context.noticeMs();
+  }
+
+  /** Whether routers may have different views, so that another one may have pushed elsewhere what this one had joined. */
+  #mayBeElsewhere(set: MemberSet): boolean {
+    const { history, isLookCheap } = this.#context;
+    const isAnyReturning = set.members.some(({ state }) => state === "joining");
+    return isLookCheap() && (isAnyReturning || !history.isEmpty(Date.now()));
+  }
+
+  async #removeJoined(id: GroupId, owner: string, set: MemberSet): Promise<void> {
+    const joined = this.#holdersOf(id).filter((address) => address !== owner && this.canJoin(set, address));
+    await Promise.all(joined.map((address) => this.#context.cleanUp.remove(id, address, "moved")));
+  }
+
+  #holdersOf(id: GroupId): readonly string[] {
+    return this.#context.directory.get(id)?.holders.map(({ address }) => address) ?? [];
+  }
+
+  #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet): Carriage {
+    const others = set.members.filter(({ address, state }) => {
+      return state !== "down" && address !== to && !from.includes(address);
+    });
+    const returning = others.filter(({ address }) => !this.canJoin(set, address));
+    const elsewhere = this.#context.isLookCheap() ? others : returning;
+    return {
+      id,
+      from,
+      to,
+      elsewhere: elsewhere.map(({ address }) => address),
+      returning: new Map(returning.map(({ address, since }) => [address, since])),
+      quietS: 0,
+    };
+  }
+}
+
+/** Since when nothing that is elsewhere is needed at the member; undefined: something may be. */
+export function wholeSince(truth: Truth | undefined, address: string): number | undefined {
+  return isDeletion(truth) || truth?.address === address ? truth?.wholeAt : undefined;
+}
