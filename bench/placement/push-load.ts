@@ -12,6 +12,14 @@ export interface Push {
   readonly method?: "PUT" | "POST";
 }
 
+/** How pushes went that were sent at a steady rate. */
+export interface SteadyPushes {
+  /** How long each took in milliseconds, from the moment at which it was due. */
+  readonly latencies: readonly number[];
+  /** How many were not answered 2xx. */
+  readonly failed: number;
+}
+
 const TIMEOUT_MS = 60_000;
 /** Of a timer: what is due within this is sent now. */
 const TICK_MS = 1;
@@ -60,30 +68,33 @@ export class PushLoad implements Disposable {
   }
 
   /**
-   * Sends pushes at this rate until `isOver`, whether or not those before are answered, and returns how long each took in
-   * milliseconds, from the moment at which it was due.
+   * Sends pushes at this rate until `isOver`, whether or not those before are answered. A machine that is too busy makes members
+   * miss the router's deadline; then the push counts as one that failed, and as slow as it was.
    */
   async pushSteadily(
     pushes: Iterator<Push>,
     rate: number,
     isOver: () => boolean,
     signal: AbortSignal,
-  ): Promise<readonly number[]> {
+  ): Promise<SteadyPushes> {
     const latencies: number[] = [];
+    let failed = 0;
     const running = new Set<Promise<void>>();
     const started = performance.now();
     for (let sent = 0; !isOver(); sent++) {
       signal.throwIfAborted();
       const due = started + (sent * 1_000) / rate;
       while (performance.now() < due - TICK_MS) await Bun.sleep(due - performance.now());
-      const push = this.push(pushes.next().value as Push).then(() => {
-        latencies.push(performance.now() - due);
-        running.delete(push);
-      });
+      const push = this.push(pushes.next().value as Push)
+        .catch(() => failed++)
+        .then(() => {
+          latencies.push(performance.now() - due);
+          running.delete(push);
+        });
       running.add(push);
     }
     await Promise.all(running);
-    return latencies;
+    return { latencies, failed };
   }
 
   async push({ address, key, method = "PUT" }: Push): Promise<void> {

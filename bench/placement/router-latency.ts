@@ -22,6 +22,8 @@ const STALE_PER_MEMBER = 1_000;
 interface Latencies {
   readonly ours: readonly number[];
   readonly resting: readonly number[];
+  /** How many pushes failed through either. */
+  readonly failed: number;
 }
 
 /** How long pushes take while one audit follows the other, and while copies are cleaned up. */
@@ -103,7 +105,11 @@ async function pushThrough(
   const [ours, resting] = await Promise.all(
     [pushes, others].map((own) => load.pushSteadily(own, PUSH_RATE, isOver, context.signal)),
   );
-  return { ours: ours ?? [], resting: resting ?? [] };
+  return {
+    ours: ours?.latencies ?? [],
+    resting: resting?.latencies ?? [],
+    failed: (ours?.failed ?? 0) + (resting?.failed ?? 0),
+  };
 }
 
 function latencyRows(name: string, during: Latencies, quiet: Latencies, longestTurn: number): readonly BenchRow[] {
@@ -117,6 +123,13 @@ function latencyRows(name: string, during: Latencies, quiet: Latencies, longestT
     { ...p99, target: `<= ${HIGHEST_P99_MS} ms`, met: p99.value <= HIGHEST_P99_MS },
     row(0.99, "99 % latency", "router at rest", during.resting),
     row(1, "longest latency", "router at rest", during.resting),
+    {
+      name: `placement: pushes that failed during ${name}`,
+      value: during.failed,
+      unit: "",
+      target: "0",
+      met: during.failed === 0,
+    },
     {
       name: `placement: longest turn during ${name}`,
       value: longestTurn,
