@@ -54,10 +54,11 @@ const MAX_CARRY_MS = 2_000;
  */
 const FRESH_MS = 1_000;
 /**
- * So many times as long as it took, a look at all members stands, as to there being newer copies elsewhere. Where looks take long, they
- * so take a quarter of the time.
+ * So many times as long as it took, a look at all members stands, as to there being newer copies elsewhere, but for so long at most.
+ * Where looks take long, they so take a quarter of the time.
  */
 const STANDS_FACTOR = 3;
+const MAX_STANDS_MS = 30_000;
 
 /** Takes copies away that do not count, at the rate that members are cleaned at, and sees to it that they still are what was seen. */
 export class CopyRemoval {
@@ -87,7 +88,8 @@ export class CopyRemoval {
     signal: AbortSignal,
   ): Promise<void> {
     const { members, pace, cleanUp, slices } = this.#context;
-    const standsUntil = look.endedAt + Math.max(FRESH_MS, STANDS_FACTOR * (look.endedAt - look.startedAt));
+    const standsMs = Math.min(MAX_STANDS_MS, STANDS_FACTOR * (look.endedAt - look.startedAt));
+    const standsUntil = look.endedAt + Math.max(FRESH_MS, standsMs);
     const sparesNewer = await cleanUp.knowsConditions(address);
     const set = members();
     let freshUntil = sparesNewer ? Number.POSITIVE_INFINITY : look.endedAt + FRESH_MS;

@@ -26,6 +26,30 @@ describe("Directory", () => {
     expect(holders(directory)).toEqual(["a?", "b"]);
   });
 
+  test("keeps groups apart that were seen on one member by one look", () => {
+    const directory = new Directory();
+    for (const id of [ID, "other", "third"]) directory.seen(id, "a", 1);
+    directory.doubted("other", "a", 2);
+    directory.acknowledged("third", { address: "b", wholeAt: 3, at: 3 }, []);
+    expect(directory.get(ID)).toEqual({
+      truth: undefined,
+      holders: [{ address: "a", doubtedAt: undefined, since: 1 }],
+    });
+    expect(directory.get("other")?.holders).toEqual([{ address: "a", doubtedAt: 2, since: 2 }]);
+    expect(
+      directory
+        .get("third")
+        ?.holders.map(({ address }) => address)
+        .sort(),
+    ).toEqual(["a", "b"]);
+  });
+
+  test("knows when a copy was seen last", () => {
+    const directory = new Directory();
+    for (const now of [1, 2]) for (const address of ["a", "b"]) directory.seen(ID, address, now);
+    expect(directory.get(ID)?.holders.map(({ since }) => since)).toEqual([2, 2]);
+  });
+
   test("keeps a doubt when the copy is seen", () => {
     const directory = new Directory();
     directory.doubted(ID, "a", 1);
