@@ -28,7 +28,7 @@ export interface Removal {
   /** The copy that was seen, by the member's clock. */
   readonly pushTime: number;
   /** What its group's newest copy gets before, of all others; undefined: it lacks nothing. */
-  readonly carriage: Pick<Carriage, "from" | "to"> | undefined;
+  readonly carriage: Pick<Carriage, "from" | "to" | "quietS"> | undefined;
   readonly reason: "stale" | "deleted" | "expired";
 }
 
@@ -43,8 +43,6 @@ interface RemovalOutcomes {
 /** When a look began and ended. */
 type Look = Pick<FoundCopies, "startedAt" | "endedAt">;
 
-/** Where pushes of a group go by rights, they go on: a copy there must not have been pushed to for so many seconds before it is touched. */
-export const QUIET_AT_OWNER_S = 60;
 const NOBODY: ReadonlyMap<string, number> = new Map();
 const MAX_CARRY_MS = 2_000;
 /**
@@ -170,7 +168,6 @@ export class CopyRemoval {
           ...carriage,
           elsewhere: [],
           returning: NOBODY,
-          quietS: QUIET_AT_OWNER_S,
         });
         // The next push finds both copies in the directory, and joins them with nobody in between.
         if (outcome !== "done") return outcome;

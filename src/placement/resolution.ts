@@ -1,7 +1,7 @@
 import { canonicalPathOf, type GroupId } from "../sharding/group-id.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import { type CopyChoice, chooseCopy } from "./copy-choice.ts";
-import { type CopyRemoval, QUIET_AT_OWNER_S, type Removal } from "./copy-removal.ts";
+import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import { type Directory, isDeletion, type Truth } from "./directory.ts";
 import type { Doubts } from "./doubts.ts";
 import { ownerOf } from "./group-owner.ts";
@@ -30,6 +30,12 @@ export interface Findings {
  * rights, they go on; there the next one replaces the copy and removes the others, and only a job that is through needs this.
  */
 const QUIET_S = 2;
+const QUIET_AT_OWNER_S = 60;
+/**
+ * So it is with what the copy that counts lacks, and is to be given. A stand-in takes no more pushes when the member has been back for
+ * so long that every router has noticed.
+ */
+const QUIET_AT_STAND_IN_S = 10;
 /** So long another router gets to remove what it knows to be stale before push times alone decide. */
 const OTHERS_FIRST_MS = 10_000;
 /** When the last clean-up that was seen contested is forgotten. */
@@ -102,9 +108,13 @@ export class Resolution {
     // What only an older copy has can be carried to the newest once that is within reach, and not before.
     if (isPieced && choice.keep === undefined) return "undecided";
     const reason = choice.by === "known" && truth?.address === undefined ? "deleted" : "stale";
-    const carriage = isPieced && choice.keep !== undefined ? { from: choice.stale, to: choice.keep } : undefined;
+    const carriage = isPieced && choice.keep !== undefined ? this.#carriage(id, choice.stale, choice.keep) : undefined;
     const stale = copies.filter(({ address }) => choice.stale.includes(address));
     return stale.map(({ address, pushTime }) => ({ id, address, pushTime, carriage, reason }));
+  }
+
+  #carriage(id: GroupId, from: readonly string[], to: string): Removal["carriage"] {
+    return { from, to, quietS: this.#mayTakePushes(id, to) ? QUIET_AT_OWNER_S : QUIET_AT_STAND_IN_S };
   }
 
   /** Whether it is too early to act on the choice. A doubtful copy is never waited for: it is not where pushes go. */

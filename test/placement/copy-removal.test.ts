@@ -86,7 +86,7 @@ class Remover {
         id,
         address,
         pushTime,
-        carriage: to === undefined ? undefined : { from: [address], to },
+        carriage: to === undefined ? undefined : { from: [address], to, quietS: 60 },
         reason: "stale",
       });
     const { signal } = new AbortController();

@@ -206,6 +206,27 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "one copy o
     );
 
     test(
+      "what was added elsewhere meanwhile is joined with it soon, though nobody pushes any more",
+      async () => {
+        await using cluster = await PlacementCluster.start(3);
+        await cluster.pushAll(JOBS, "x 1\ny 1\n");
+        const before = await owners(cluster);
+        const victim = busiest(cluster, before);
+        const posted = ownedBy(victim, before).slice(0, 3);
+        await crash(victim);
+        await cluster.pushAll(posted, "x 2\n", "POST");
+        const standIns = new Map(
+          await Promise.all(posted.map(async (job) => [job, Object.keys(await cluster.held(job))] as const)),
+        );
+        await victim.start();
+        for (const [job, [standIn]] of standIns) {
+          await cluster.waitForHeld(job, { [standIn as string]: { x: 2, y: 1 } }, 30_000);
+        }
+      },
+      TEST_TIMEOUT_MS,
+    );
+
+    test(
       "a group that was deleted meanwhile does not come back",
       async () => {
         await using cluster = await PlacementCluster.start(3);
