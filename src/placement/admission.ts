@@ -39,8 +39,9 @@ const TROUBLE_TIMEOUT_MS = 60_000;
 const UNDECIDED_TIMEOUT_MS = 15_000;
 /** A member that is new to us and was pushed to so shortly before is in service at other routers. */
 const IN_USE_MS = 15_000;
-/** Between two looks whether somebody pushes to a member that waits. */
-const NOTICE_PAUSE_MS = 1_000;
+/** Between two looks whether somebody pushes to a member that waits: at least so long, and so many times what a look takes. */
+const NOTICE_PAUSE_MS = 200;
+const NOTICE_PAUSE_FACTOR = 5;
 /**
  * Before another look. What a thawed member had in its sockets is applied within a second. After a clean-up, other routers may be
  * about to delete what they saw before it, for a second after their look (`CopyRemoval`); a push that came in between
@@ -81,16 +82,19 @@ async function waitUntilNoticed(
   const { lister, noticeMs } = context;
   const { address, newsSince } = returning;
   const left = () => newsSince + noticeMs() - Date.now();
+  let pauseMs = NOTICE_PAUSE_MS;
   while (left() > 0) {
-    await Bun.sleep(Math.min(left(), NOTICE_PAUSE_MS));
+    await Bun.sleep(Math.min(left(), pauseMs));
     signal.throwIfAborted();
     let isUsed = false;
     const visit = (group: ListedGroup) => {
       isUsed ||= isNews(context, returning, lister.copyOf(address, group));
     };
+    const lookedAt = performance.now();
     // Who cannot be listed is not known to be in use.
     await lister.list(address, visit, signal).catch(() => signal.throwIfAborted());
     if (isUsed) return false;
+    pauseMs = Math.max(NOTICE_PAUSE_MS, NOTICE_PAUSE_FACTOR * (performance.now() - lookedAt));
   }
   return true;
 }
