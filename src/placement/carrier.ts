@@ -75,9 +75,8 @@ export class Carrier {
     const { id, from, to, elsewhere } = carriage;
     const { cleanUp, log, observer, directory } = this.#context;
     try {
-      // Who is away elsewhere is passed over: it is cleaned when it returns.
-      const others = elsewhere.map((address) => this.#read(id, [address]).catch(() => []));
-      const copies = (await Promise.all([this.#read(id, [to, ...from]), ...others])).flat();
+      // One that cannot be read may have what is newest, and nothing may then be carried.
+      const copies = await this.#read(id, [to, ...from, ...elsewhere]);
       // A look has found a copy there. When there is none any more, somebody else has deleted or replaced the group since.
       if (carriage.quietS > 0 && !copies.some(({ address }) => address === to)) return "left";
       for (const { address } of copies) if (address !== to) directory.seen(id, address, Date.now());

@@ -43,20 +43,20 @@ export class CopyJoin {
     const before = directory.get(id)?.truth;
     if (set === undefined || (wholeSince(before, owner) !== undefined && (before?.at ?? 0) >= since)) return;
     const at = Date.now();
-    const from = others.filter((other) => this.canJoin(set, other));
+    // Who can be joined must not change on the way: what was left alone must not be taken for joined.
+    const joinable = this.#joinable(set);
+    const from = others.filter((other) => joinable.has(other));
     const holders = this.#holdersOf(id);
-    if ((await carrier.carry(this.#carriage(id, from, owner, set), guard)) !== "done") return;
+    if ((await carrier.carry(this.#carriage(id, from, owner, set, joinable), guard)) !== "done") return;
     const found = this.#holdersOf(id);
     // Another router has pushed there, by a view of its own.
     if (found.some((address) => !holders.includes(address))) history.renew(at);
     // What is on members out of reach is not needed where all of it was replaced or deleted before.
     const wasWhole = [undefined, owner, ...from].includes(before?.address);
-    const isWhole = [...others, ...found].every(
-      (other) => other === owner || !set.has(other) || this.canJoin(set, other),
-    );
+    const isWhole = [...others, ...found].every((other) => other === owner || !set.has(other) || joinable.has(other));
     const wholeAt = isWhole ? at : wasWhole ? before?.wholeAt : undefined;
     directory.acknowledged(id, { address: owner, wholeAt, at }, others);
-    if (wholeAt !== undefined) await this.#removeJoined(id, owner, set);
+    if (wholeAt !== undefined) await this.#removeJoined(id, owner, joinable);
   }
 
   /** Carries to the copy that counts what it lacks. Whether it has all there is then. */
@@ -64,7 +64,8 @@ export class CopyJoin {
     const { carrier, members } = this.#context;
     const set = members();
     if (truth.wholeAt !== undefined || truth.address === undefined || set === undefined) return true;
-    return (await carrier.carry(this.#carriage(id, from, truth.address, set), guard)) === "done";
+    const carriage = this.#carriage(id, from, truth.address, set, this.#joinable(set));
+    return (await carrier.carry(carriage, guard)) === "done";
   }
 
   /**
@@ -84,8 +85,12 @@ export class CopyJoin {
     return isLookCheap() && (isAnyReturning || !history.isEmpty(Date.now()));
   }
 
-  async #removeJoined(id: GroupId, owner: string, set: MemberSet): Promise<void> {
-    const joined = this.#holdersOf(id).filter((address) => address !== owner && this.canJoin(set, address));
+  #joinable(set: MemberSet): ReadonlySet<string> {
+    return new Set(set.members.map(({ address }) => address).filter((address) => this.canJoin(set, address)));
+  }
+
+  async #removeJoined(id: GroupId, owner: string, joinable: ReadonlySet<string>): Promise<void> {
+    const joined = this.#holdersOf(id).filter((address) => address !== owner && joinable.has(address));
     await Promise.all(joined.map((address) => this.#context.cleanUp.remove(id, address, "moved")));
   }
 
@@ -93,11 +98,11 @@ export class CopyJoin {
     return this.#context.directory.get(id)?.holders.map(({ address }) => address) ?? [];
   }
 
-  #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet): Carriage {
+  #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet, joinable: ReadonlySet<string>): Carriage {
     const others = set.members.filter(({ address, state }) => {
       return state !== "down" && address !== to && !from.includes(address);
     });
-    const returning = others.filter(({ address }) => !this.canJoin(set, address));
+    const returning = others.filter(({ address }) => !joinable.has(address));
     const elsewhere = this.#context.isLookCheap() ? others : returning;
     return {
       id,
