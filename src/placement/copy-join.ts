@@ -38,7 +38,7 @@ export class CopyJoin {
    * the new value first and the old one then. `since`: one that was done later will do. Nobody may push to the group meanwhile.
    */
   async join(id: GroupId, others: readonly string[], owner: string, since: number, guard: CarryGuard): Promise<void> {
-    const { carrier, directory, history, members } = this.#context;
+    const { carrier, cleanUp, directory, history, members } = this.#context;
     const set = members();
     const before = directory.get(id)?.truth;
     if (set === undefined || (wholeSince(before, owner) !== undefined && (before?.at ?? 0) >= since)) return;
@@ -55,16 +55,20 @@ export class CopyJoin {
     const wasWhole = [undefined, owner, ...from].includes(before?.address);
     const isWhole = [...others, ...found].every((other) => other === owner || !set.has(other) || joinable.has(other));
     const wholeAt = isWhole ? at : wasWhole ? before?.wholeAt : undefined;
-    directory.acknowledged(id, { address: owner, wholeAt, at }, others);
-    if (wholeAt !== undefined) await this.#removeJoined(id, owner, joinable);
+    // Those that were looked at have no copy, or are among the holders.
+    const left = others.filter((other) => !joinable.has(other));
+    directory.acknowledged(id, { address: owner, wholeAt, at }, left);
+    if (wholeAt === undefined) return;
+    const joined = found.filter((address) => address !== owner && joinable.has(address));
+    await Promise.all(joined.map((address) => cleanUp.remove(id, address, "moved")));
   }
 
   /** Carries to the copy that counts what it lacks. Whether it has all there is then. */
-  async complete(id: GroupId, truth: Truth, from: readonly string[], guard: CarryGuard): Promise<boolean> {
+  async complete(id: GroupId, to: string, from: readonly string[], guard: CarryGuard): Promise<boolean> {
     const { carrier, members } = this.#context;
     const set = members();
-    if (truth.wholeAt !== undefined || truth.address === undefined || set === undefined) return true;
-    const carriage = this.#carriage(id, from, truth.address, set, this.#joinable(set));
+    if (set === undefined) return false;
+    const carriage = this.#carriage(id, from, to, set, this.#joinable(set));
     return (await carrier.carry(carriage, guard)) === "done";
   }
 
@@ -87,11 +91,6 @@ export class CopyJoin {
 
   #joinable(set: MemberSet): ReadonlySet<string> {
     return new Set(set.members.map(({ address }) => address).filter((address) => this.canJoin(set, address)));
-  }
-
-  async #removeJoined(id: GroupId, owner: string, joinable: ReadonlySet<string>): Promise<void> {
-    const joined = this.#holdersOf(id).filter((address) => address !== owner && joinable.has(address));
-    await Promise.all(joined.map((address) => this.#context.cleanUp.remove(id, address, "moved")));
   }
 
   #holdersOf(id: GroupId): readonly string[] {

@@ -4,7 +4,7 @@ import type { GroupingKey } from "../sharding/grouping-key.ts";
 import { CarryGuard } from "./carry-guard.ts";
 import type { CleanUp } from "./clean-up.ts";
 import { type CopyJoin, wholeSince } from "./copy-join.ts";
-import type { Directory, Truth } from "./directory.ts";
+import type { Directory, DirectoryEntry, Truth } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { KeyGates } from "./key-gates.ts";
 import type { ViewHistory } from "./view-history.ts";
@@ -84,14 +84,16 @@ export class PushCleanUp {
     const { directory, copyJoin } = this.#context;
     const id = groupIdOf(key);
     const entry = directory.get(id);
-    const others = this.#others(id, key, address, set, isPut);
+    const others = isPut || !hasJustJoined(entry, address) ? this.#others(id, key, address, set, isPut) : [];
     if (others.length === 0 && entry === undefined) return undefined;
     const at = Date.now();
     const truth = { address, wholeAt: isPut ? at : wholeSince(entry?.truth, address), at };
     directory.acknowledged(id, truth, others);
-    const within = others.filter((other) => (isPut ? isWithinReach(set, other) : copyJoin.canJoin(set, other)));
-    const work = (guard: CarryGuard) => this.#clean(id, truth, within, guard);
-    if (within.length > 0) return this.#workOn(id, work);
+    const holders = directory.get(id)?.holders.map((holder) => holder.address) ?? [];
+    const within = holders.filter((other) => {
+      return other !== address && (isPut ? isWithinReach(set, other) : copyJoin.canJoin(set, other));
+    });
+    if (within.length > 0) return this.#workOn(id, (guard) => this.#clean(id, truth, within, !isPut, guard));
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
     return undefined;
   }
@@ -102,7 +104,7 @@ export class PushCleanUp {
     const others = set.members.flatMap((member) => (member.address === address ? [] : [member.address]));
     const truth = directory.deleted(id, Date.now(), others);
     const within = others.filter((other) => isWithinReach(set, other));
-    return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, truth, within, guard));
+    return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, truth, within, false, guard));
   }
 
   /**
@@ -130,15 +132,22 @@ export class PushCleanUp {
     return !gone.includes(false);
   }
 
-  async #clean(id: GroupId, truth: Truth, addresses: readonly string[], guard: CarryGuard): Promise<void> {
+  /** `mustLook`: whether these members may have what the copy that counts lacks. */
+  async #clean(
+    id: GroupId,
+    truth: Truth,
+    addresses: readonly string[],
+    mustLook: boolean,
+    guard: CarryGuard,
+  ): Promise<void> {
     const { copyJoin, directory, onLeft, members } = this.#context;
     // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
     // did, none would be left.
     const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
-    let isAnyLeft = !isLatest || !(await copyJoin.complete(id, truth, addresses, guard));
-    if (!isAnyLeft) isAnyLeft = !(await this.#removeAll(id, addresses));
-    if (isAnyLeft) onLeft(id);
-    else directory.dropIfAtHome(id, ownerOf(members(), id));
+    const isComplete = async () => !mustLook || (await copyJoin.complete(id, truth.address ?? "", addresses, guard));
+    if (isLatest && (await isComplete()) && (await this.#removeAll(id, addresses))) {
+      directory.dropIfAtHome(id, ownerOf(members(), id));
+    } else onLeft(id);
   }
 
   /** Waits for pushes of the group that were on their way when the gate closed. False: they take too long. */
@@ -168,4 +177,10 @@ export class PushCleanUp {
 function isWithinReach(set: MemberSet, address: string): boolean {
   const state = set.stateOf(address);
   return state !== undefined && state !== "down";
+}
+
+/** Whether copies were joined at the member for the push that it acknowledged: then nothing is elsewhere that nobody knows of. */
+function hasJustJoined(entry: DirectoryEntry | undefined, address: string): boolean {
+  const { truth } = entry ?? {};
+  return truth?.address === address && truth.wholeAt === truth.at;
 }
