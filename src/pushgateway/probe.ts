@@ -49,6 +49,8 @@ export function isInService(verdict: ProbeVerdict): boolean {
 
 // An answer to a health check is a word or two. Whoever sends more is judged by its status and what came so far.
 const MAX_BODY_BYTES = 4096;
+/** A deadline that is looked at so late tells of this process, not of the member. */
+const STALL_MS = 50;
 
 /**
  * Looks once at a Pushgateway, on a connection of its own: a pooled one could be half dead, or wait behind hanging
@@ -66,9 +68,20 @@ export function probe(address: string, options: ProbeOptions): Promise<ProbeResu
     () => connection.send("GET", probeRequest(address, path), true, new ProbeReceiver(path, resolve)),
     (error) => resolve(judgeError(error)),
   );
-  const deadline = setTimeout(() => {
-    resolve({ verdict: "unreachable", detail: `no answer within ${timeoutMs} ms` });
-  }, timeoutMs);
+  let due = performance.now() + timeoutMs;
+  let deadline = setTimeout(onDeadline, timeoutMs);
+  let isExtended = false;
+  // What came while this process itself stood still has not been read yet.
+  function onDeadline(): void {
+    const lateMs = performance.now() - due;
+    if (lateMs < STALL_MS || isExtended) {
+      resolve({ verdict: "unreachable", detail: `no answer within ${timeoutMs} ms` });
+      return;
+    }
+    isExtended = true;
+    due = performance.now() + Math.min(lateMs, timeoutMs);
+    deadline = setTimeout(onDeadline, Math.min(lateMs, timeoutMs));
+  }
   const onAbort = () => reject(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   return promise.finally(() => {
