@@ -2,6 +2,7 @@ import type { ListedGroup } from "../pushgateway/group-json.ts";
 import { listGroups } from "../pushgateway/group-listing.ts";
 import { MemberRequestError, requestMember } from "../pushgateway/member-request.ts";
 import type { GroupId } from "../sharding/group-id.ts";
+import { murmur3 } from "../sharding/murmur3.ts";
 import type { WorkSlices } from "../work-slices.ts";
 import type { LocalTime, MemberClocks } from "./member-clocks.ts";
 
@@ -13,6 +14,8 @@ export interface FoundCopy {
   readonly pushedAt: LocalTime;
   /** Whether its families came by different pushes, as POSTs leave them; a PUT renews all of them. */
   readonly isPieced: boolean;
+  /** A number made of the names of its families: copies with different ones do not have the same families. */
+  readonly familiesHash: number;
 }
 
 /** What a look at some groups found. */
@@ -106,7 +109,7 @@ export class ClusterLister {
 
   copyOf(address: string, group: ListedGroup): FoundCopy {
     const { pushTime } = group;
-    return { address, pushTime, pushedAt: this.localTime(address, pushTime), isPieced: isPieced(group) };
+    return { address, pushTime, pushedAt: this.localTime(address, pushTime), ...describeFamilies(group) };
   }
 
   /** Lists several members, a few at a time. Returns those that could not be listed. */
@@ -174,11 +177,15 @@ export class ClusterLister {
   }
 }
 
-function isPieced(group: ListedGroup): boolean {
+function describeFamilies(group: ListedGroup): Pick<FoundCopy, "isPieced" | "familiesHash"> {
   let first: string | undefined;
-  for (const { time_stamp } of group.families().values()) {
-    if (first !== undefined && time_stamp !== first) return true;
-    first = time_stamp;
+  let isPieced = false;
+  let familiesHash = 0;
+  for (const [name, { time_stamp }] of group.families()) {
+    first ??= time_stamp;
+    isPieced ||= time_stamp !== first;
+    // A sum, since members tell families in any order.
+    familiesHash = (familiesHash + murmur3(name)) >>> 0;
   }
-  return false;
+  return { isPieced, familiesHash };
 }

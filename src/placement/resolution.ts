@@ -36,8 +36,12 @@ const QUIET_AT_OWNER_S = 60;
  * so long that every router has noticed.
  */
 const QUIET_AT_STAND_IN_S = 10;
+/** Where pushes go by rights, the next one may be the one that the copy lacks. It would have to come in the milliseconds between. */
+const QUIET_TO_CARRY_S = 20;
 /** So long another router gets to remove what it knows to be stale before push times alone decide. */
 const OTHERS_FIRST_MS = 10_000;
+/** And to join copies with different families: whether one was replaced by the other or goes with it, only who saw the pushes knows. */
+const OTHERS_FIRST_TO_JOIN_MS = 45_000;
 /** When the last clean-up that was seen contested is forgotten. */
 const CONTEST_MEMORY_MS = 120_000;
 
@@ -114,7 +118,7 @@ export class Resolution {
   }
 
   #carriage(id: GroupId, from: readonly string[], to: string): Removal["carriage"] {
-    return { from, to, quietS: this.#mayTakePushes(id, to) ? QUIET_AT_OWNER_S : QUIET_AT_STAND_IN_S };
+    return { from, to, quietS: this.#mayTakePushes(id, to) ? QUIET_TO_CARRY_S : QUIET_AT_STAND_IN_S };
   }
 
   /** Whether it is too early to act on the choice. A doubtful copy is never waited for: it is not where pushes go. */
@@ -128,7 +132,7 @@ export class Resolution {
     if (choice.by === "known") return isBusy;
     const since = this.#contested.get(id) ?? now;
     this.#contested.set(id, since);
-    return isBusy || now - since < OTHERS_FIRST_MS;
+    return isBusy || now - since < (haveSameFamilies(copies) ? OTHERS_FIRST_MS : OTHERS_FIRST_TO_JOIN_MS);
   }
 
   /** Whether the member owns the group, or would if it were in service, or is not a member yet. */
@@ -160,10 +164,14 @@ export class Resolution {
   }
 }
 
+function haveSameFamilies(copies: readonly FoundCopy[]): boolean {
+  return copies.every(({ familiesHash }) => familiesHash === copies[0]?.familiesHash);
+}
+
 /** Whether the copy that counts may lack families that others have. Nothing of what was deleted may come back. */
 function mayLack(choice: CopyChoice, copies: readonly FoundCopy[], truth: Truth | undefined): boolean {
   if (isDeletion(truth)) return false;
-  if (choice.by !== "known") return copies.some((copy) => copy.isPieced);
+  if (choice.by !== "known") return !haveSameFamilies(copies) || copies.some((copy) => copy.isPieced);
   const { wholeAt } = truth ?? {};
   const mayBeLater = ({ pushedAt }: FoundCopy) =>
     wholeAt === undefined || (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= wholeAt;

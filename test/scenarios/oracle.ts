@@ -32,7 +32,8 @@ export interface Verdict {
   readonly settledAfterMs: number;
 }
 
-const SETTLE_DEADLINE_MS = 30_000;
+/** Copies that only one router can join are joined after twenty seconds without pushes and a look (docs/operations.md). */
+const SETTLE_DEADLINE_MS = 45_000;
 const SHOWN_ATTEMPTS = 8;
 const SHOWN_CHANGES = 8;
 const SHOWN_LOG_LINES = 12;
