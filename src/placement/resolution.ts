@@ -42,6 +42,7 @@ const QUIET_TO_CARRY_S = 20;
 const OTHERS_FIRST_MS = 10_000;
 /** And to join copies with different families: whether one was replaced by the other or goes with it, only who saw the pushes knows. */
 const OTHERS_FIRST_TO_JOIN_MS = 45_000;
+const NO_FAMILIES = 0;
 /** When the last clean-up that was seen contested is forgotten. */
 const CONTEST_MEMORY_MS = 120_000;
 
@@ -132,7 +133,7 @@ export class Resolution {
     if (choice.by === "known") return isBusy;
     const since = this.#contested.get(id) ?? now;
     this.#contested.set(id, since);
-    return isBusy || now - since < (haveSameFamilies(copies) ? OTHERS_FIRST_MS : OTHERS_FIRST_TO_JOIN_MS);
+    return isBusy || now - since < (haveSameFamilies(choice, copies) ? OTHERS_FIRST_MS : OTHERS_FIRST_TO_JOIN_MS);
   }
 
   /** Whether the member owns the group, or would if it were in service, or is not a member yet. */
@@ -164,14 +165,17 @@ export class Resolution {
   }
 }
 
-function haveSameFamilies(copies: readonly FoundCopy[]): boolean {
-  return copies.every(({ familiesHash }) => familiesHash === copies[0]?.familiesHash);
+/** Whether stale copies have the families of the one that counts, or none, as after a rejected push. */
+function haveSameFamilies({ keep, stale }: CopyChoice, copies: readonly FoundCopy[]): boolean {
+  const kept = copies.find(({ address }) => address === keep)?.familiesHash;
+  const others = copies.filter(({ address }) => stale.includes(address));
+  return others.every(({ familiesHash }) => familiesHash === kept || familiesHash === NO_FAMILIES);
 }
 
 /** Whether the copy that counts may lack families that others have. Nothing of what was deleted may come back. */
 function mayLack(choice: CopyChoice, copies: readonly FoundCopy[], truth: Truth | undefined): boolean {
   if (isDeletion(truth)) return false;
-  if (choice.by !== "known") return !haveSameFamilies(copies) || copies.some((copy) => copy.isPieced);
+  if (choice.by !== "known") return !haveSameFamilies(choice, copies) || copies.some((copy) => copy.isPieced);
   const { wholeAt } = truth ?? {};
   const mayBeLater = ({ pushedAt }: FoundCopy) =>
     wholeAt === undefined || (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= wholeAt;

@@ -79,6 +79,22 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "placement 
   );
 
   test(
+    "a router that knows nothing loses no family that only the older copy has",
+    async () => {
+      await using cluster = await PlacementCluster.start(3);
+      const { owner, failOver } = await cluster.router.ownersOf(path("a"));
+      await cluster.router.stop();
+      await pushTo(failOver[0] ?? "", "a", 1);
+      await Bun.sleep(400); // Apart enough for clocks that are known to a tenth of a second.
+      const other = await fetch(`http://${owner}${path("a")}`, { method: "POST", body: "y 2\n" });
+      expect(other.status).toBe(200);
+      await using _second = await LocalRouter.start(configOf(cluster.members));
+      await cluster.waitForHeld("a", { [owner]: { x: 1, y: 2 } }, 80_000);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
     "a rejected push leaves no empty copy of a group that is elsewhere",
     async () => {
       await using cluster = await PlacementCluster.start(3, 2);
