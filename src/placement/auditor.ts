@@ -20,7 +20,7 @@ const RESTLESS_FACTOR = 10;
 /** Before a group is looked at again. */
 const FOLLOW_UP_MS = 2_000;
 /** After so many looks a group is left to the audits. */
-const MAX_FOLLOW_UPS = 20;
+const MAX_FOLLOW_UPS = 30;
 /** More are left to the audits, too. */
 const MAX_QUEUED = 100_000;
 const JITTER = 0.1;

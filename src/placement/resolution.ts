@@ -41,7 +41,7 @@ const QUIET_TO_CARRY_S = 20;
 /** So long another router gets to remove what it knows to be stale before push times alone decide. */
 const OTHERS_FIRST_MS = 10_000;
 /** And to join copies with different families: whether one was replaced by the other or goes with it, only who saw the pushes knows. */
-const OTHERS_FIRST_TO_JOIN_MS = 45_000;
+const OTHERS_FIRST_TO_JOIN_MS = 30_000;
 const NO_FAMILIES = 0;
 /** When the last clean-up that was seen contested is forgotten. */
 const CONTEST_MEMORY_MS = 120_000;
