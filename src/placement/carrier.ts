@@ -35,6 +35,8 @@ export interface Carriage {
    * to be deleted by another router, and is not carried; but nothing older from anywhere is, either.
    */
   readonly returning: ReadonlyMap<string, number>;
+  /** Whether the target has just acknowledged the group's newest push: what that brought is kept, whatever clocks say. */
+  readonly isBehindPush: boolean;
   /** For how many seconds nobody must have pushed to the target, which must have a copy then; 0: whatever it has. */
   readonly quietS: number;
 }
@@ -118,7 +120,10 @@ export class Carrier {
   }
 
   /** The families that the target lacks, or has from an earlier push. */
-  async #missingAt({ id, to, returning }: Carriage, copies: readonly Copy[]): Promise<readonly ContentFamily[]> {
+  async #missingAt(
+    { id, to, returning, isBehindPush }: Carriage,
+    copies: readonly Copy[],
+  ): Promise<readonly ContentFamily[]> {
     const { clocks, directory, doubts, lister } = this.#context;
     const truth = directory.get(id)?.truth;
     const addresses = copies.map(({ address }) => address);
@@ -131,11 +136,22 @@ export class Carrier {
         return { address, family, pushedAt, doubtedAt: doubts.about(id, address, pushedAt), mayBeGone };
       }),
     );
+    const justPushed = isBehindPush ? lastPushedAt(to, copies) : NONE;
     const living = families.filter(
-      ({ address, pushedAt, doubtedAt }) => address === to || !isReplaced(truth, address, pushedAt, doubtedAt),
+      ({ address, family, pushedAt, doubtedAt }) =>
+        !justPushed.has(family.name) && (address === to || !isReplaced(truth, address, pushedAt, doubtedAt)),
     );
     return familiesToCarry(living, to);
   }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Names of the families that the member's last push brought. */
+function lastPushedAt(address: string, copies: readonly Copy[]): ReadonlySet<string> {
+  const contents = copies.find((copy) => copy.address === address)?.contents;
+  const families = contents?.families.filter(({ pushedAt }) => pushedAt === contents.pushTime) ?? [];
+  return new Set(families.map(({ name }) => name));
 }
 
 /** Whether the group was replaced elsewhere, or deleted, after this was pushed for certain; what is in doubt was pushed before the doubt arose. */

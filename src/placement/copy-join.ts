@@ -68,7 +68,7 @@ export class CopyJoin {
     const { carrier, members } = this.#context;
     const set = members();
     if (set === undefined) return false;
-    const carriage = this.#carriage(id, from, to, set, this.#joinable(set));
+    const carriage = { ...this.#carriage(id, from, to, set, this.#joinable(set)), isBehindPush: true };
     return (await carrier.carry(carriage, guard)) === "done";
   }
 
@@ -109,6 +109,7 @@ export class CopyJoin {
       to,
       elsewhere: elsewhere.map(({ address }) => address),
       returning: new Map(returning.map(({ address, since }) => [address, since])),
+      isBehindPush: false,
       quietS: 0,
     };
   }

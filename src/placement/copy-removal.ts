@@ -168,6 +168,7 @@ export class CopyRemoval {
           ...carriage,
           elsewhere: [],
           returning: NOBODY,
+          isBehindPush: false,
         });
         // The next push finds both copies in the directory, and joins them with nobody in between.
         if (outcome !== "done") return outcome;
