@@ -58,6 +58,16 @@ export class MemberSet {
     return this.members.find((member) => member.address === address)?.state;
   }
 
+  /** Whether there is such a member and it does not look down, so that it can be asked. Without regard to a panic. */
+  isWithinReach(address: string): boolean {
+    return (this.stateOf(address) ?? "down") !== "down";
+  }
+
+  /** Addresses of the members that do not look down. */
+  get withinReach(): readonly string[] {
+    return this.members.flatMap(({ address, state }) => (state === "down" ? [] : [address]));
+  }
+
   /** Whether the member with this index is an owner now. */
   takesPushes(index: number): boolean {
     return this.#takesPushes[index] === 1;

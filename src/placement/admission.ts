@@ -8,6 +8,7 @@ import type { ClusterLister, FoundCopy } from "./cluster-lister.ts";
 import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import type { Directory } from "./directory.ts";
 import { isWiped } from "./group-expiry.ts";
+import { earliestMs } from "./member-clocks.ts";
 import type { PushJournal } from "./push-journal.ts";
 import type { Resolution } from "./resolution.ts";
 import type { Thaws } from "./thaws.ts";
@@ -101,7 +102,7 @@ async function waitUntilNoticed(
 
 /** Whether the copy was pushed since the member came back, and not by a push that had waited in its sockets. */
 function isNews({ thaws }: AdmissionContext, { address, newsSince }: Returning, { pushedAt }: FoundCopy): boolean {
-  const isLater = (pushedAt.seconds - pushedAt.uncertainty) * 1000 > newsSince;
+  const isLater = earliestMs(pushedAt) > newsSince;
   return isLater && thaws.at(address, pushedAt) === undefined;
 }
 
@@ -174,7 +175,7 @@ type LookOutcome = "clean" | "more" | "cleaned" | "undecided";
 async function cleanOnce(context: AdmissionContext, returning: Returning, signal: AbortSignal): Promise<LookOutcome> {
   const { address } = returning;
   const { lister, resolution, removal, directory, slices } = context;
-  const others = reachableBut(context.members(), address);
+  const others = (context.members()?.withinReach ?? []).filter((other) => other !== address);
   await lister.measureClocks([address, ...others], signal);
   const startedAt = Date.now();
   const own = await listOwn(context, address, signal);
@@ -220,12 +221,6 @@ async function listOwn(
     signal,
   );
   return own;
-}
-
-function reachableBut(set: MemberSet | undefined, address: string): readonly string[] {
-  return (set?.members ?? []).flatMap((member) =>
-    member.state === "down" || member.address === address ? [] : [member.address],
-  );
 }
 
 async function isAnyDoubtful({ directory, slices }: AdmissionContext, address: string): Promise<boolean> {

@@ -43,7 +43,7 @@ export async function audit(context: AuditContext, set: MemberSet, signal: Abort
   const { lister, observer } = context;
   const startedAt = Date.now();
   const pass = new AuditPass(context, set, startedAt);
-  const reachable = set.members.filter(({ state }) => state !== "down").map(({ address }) => address);
+  const reachable = set.withinReach;
   const unreadable = await lister.listAll(reachable, (address, group) => pass.visit(address, group), signal);
   const result = await pass.finish(reachable.filter((address) => !unreadable.has(address)));
   const durationMs = Date.now() - startedAt;

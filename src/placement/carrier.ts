@@ -8,7 +8,7 @@ import type { Directory, Truth } from "./directory.ts";
 import type { Doubts } from "./doubts.ts";
 import { familiesToCarry } from "./family-choice.ts";
 import type { GroupReader } from "./group-reader.ts";
-import type { LocalTime, MemberClocks } from "./member-clocks.ts";
+import { earliestMs, type LocalTime, latestMs, type MemberClocks } from "./member-clocks.ts";
 import type { PlacementObserver } from "./placement-surroundings.ts";
 
 export interface CarrierContext {
@@ -132,7 +132,7 @@ export class Carrier {
     const families = copies.flatMap(({ address, contents }) =>
       contents.families.map((family) => {
         const pushedAt = clocks.localTime(address, family.pushedAt, now);
-        const mayBeGone = (pushedAt.seconds - pushedAt.uncertainty) * 1000 <= (returning.get(address) ?? 0);
+        const mayBeGone = earliestMs(pushedAt) <= (returning.get(address) ?? 0);
         return { address, family, pushedAt, doubtedAt: doubts.about(id, address, pushedAt), mayBeGone };
       }),
     );
@@ -162,5 +162,5 @@ function isReplaced(
   doubtedAt: number | undefined,
 ): boolean {
   if (truth?.wholeAt === undefined || truth.address === address) return false;
-  return (doubtedAt ?? (pushedAt.seconds + pushedAt.uncertainty) * 1000) < truth.wholeAt;
+  return (doubtedAt ?? latestMs(pushedAt)) < truth.wholeAt;
 }

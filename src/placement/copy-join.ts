@@ -46,9 +46,9 @@ export class CopyJoin {
     // Who can be joined must not change on the way: what was left alone must not be taken for joined.
     const joinable = this.#joinable(set);
     const from = others.filter((other) => joinable.has(other));
-    const holders = this.#holdersOf(id);
+    const holders = directory.holdersOf(id);
     if ((await carrier.carry(this.#carriage(id, from, owner, set, joinable), guard)) !== "done") return;
-    const found = this.#holdersOf(id);
+    const found = directory.holdersOf(id);
     // Another router has pushed there, by a view of its own.
     if (found.some((address) => !holders.includes(address))) history.renew(at);
     // What is on members out of reach is not needed where all of it was replaced or deleted before.
@@ -91,10 +91,6 @@ export class CopyJoin {
 
   #joinable(set: MemberSet): ReadonlySet<string> {
     return new Set(set.members.map(({ address }) => address).filter((address) => this.canJoin(set, address)));
-  }
-
-  #holdersOf(id: GroupId): readonly string[] {
-    return this.#context.directory.get(id)?.holders.map(({ address }) => address) ?? [];
   }
 
   #carriage(id: GroupId, from: readonly string[], to: string, set: MemberSet, joinable: ReadonlySet<string>): Carriage {

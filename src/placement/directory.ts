@@ -67,6 +67,11 @@ export class Directory {
     return this.#entries.get(id);
   }
 
+  /** Members that hold a copy of the group, or may hold one, as far as is known. */
+  holdersOf(id: GroupId): readonly string[] {
+    return this.#entries.get(id)?.holders.map(({ address }) => address) ?? [];
+  }
+
   entries(): Iterable<[GroupId, DirectoryEntry]> {
     return this.#entries.entries();
   }

@@ -1,6 +1,6 @@
 import type { GroupId } from "../sharding/group-id.ts";
 import type { Directory } from "./directory.ts";
-import type { LocalTime } from "./member-clocks.ts";
+import { type LocalTime, latestMs } from "./member-clocks.ts";
 import type { Thaws } from "./thaws.ts";
 
 /** What a member holds of a group, all of it or one family, and when that was pushed. */
@@ -42,7 +42,7 @@ export class Doubts {
 export function isOvertaken({ doubtedAt }: Dated, others: Iterable<Dated>): boolean {
   if (doubtedAt === undefined) return false;
   for (const { pushedAt, doubtedAt: otherDoubt } of others) {
-    if (otherDoubt === undefined && (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= doubtedAt) return true;
+    if (otherDoubt === undefined && latestMs(pushedAt) >= doubtedAt) return true;
   }
   return false;
 }

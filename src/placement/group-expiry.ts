@@ -1,5 +1,5 @@
 import type { GroupingKey } from "../sharding/grouping-key.ts";
-import type { LocalTime } from "./member-clocks.ts";
+import { earliestMs, type LocalTime, latestMs } from "./member-clocks.ts";
 
 /** Groups that match are deleted when they have not been pushed for longer than `afterMs`. */
 export interface ExpiryRule {
@@ -14,7 +14,7 @@ export interface ExpiryRule {
 export function isExpired(rules: readonly ExpiryRule[], key: GroupingKey, pushedAt: LocalTime, now: number): boolean {
   if (rules.length === 0) return false;
   const rule = rules.find(({ matches }) => matches(key));
-  return rule !== undefined && now - (pushedAt.seconds + pushedAt.uncertainty) * 1000 > rule.afterMs;
+  return rule !== undefined && now - latestMs(pushedAt) > rule.afterMs;
 }
 
 /**
@@ -22,5 +22,5 @@ export function isExpired(rules: readonly ExpiryRule[], key: GroupingKey, pushed
  * was, since the member was out of reach at that time.
  */
 export function isWiped(pushedAt: LocalTime, wipedAt: number | undefined): boolean {
-  return wipedAt !== undefined && (pushedAt.seconds - pushedAt.uncertainty) * 1000 < wipedAt;
+  return wipedAt !== undefined && earliestMs(pushedAt) < wipedAt;
 }

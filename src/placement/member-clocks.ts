@@ -8,6 +8,16 @@ export interface LocalTime {
   readonly uncertainty: number;
 }
 
+/** The earliest moment that the time can be, in milliseconds since the Unix epoch. */
+export function earliestMs({ seconds, uncertainty }: LocalTime): number {
+  return (seconds - uncertainty) * 1000;
+}
+
+/** The latest moment that the time can be, in milliseconds since the Unix epoch. */
+export function latestMs({ seconds, uncertainty }: LocalTime): number {
+  return (seconds + uncertainty) * 1000;
+}
+
 interface Offset {
   /** Bounds of what the member's clock is ahead, in seconds. */
   readonly low: number;

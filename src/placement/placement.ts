@@ -192,7 +192,7 @@ export class Placement {
     const owner = set.ownerOf(canonicalPath)?.address ?? "";
     const others = [...set.absenteesBefore(owner, canonicalPath)];
     if (!this.#history.isEmpty(Date.now())) others.push(...this.#history.ownersOf(canonicalPath));
-    return others.some((other) => other !== owner && (set.stateOf(other) ?? "down") !== "down");
+    return others.some((other) => other !== owner && set.isWithinReach(other));
   }
 
   /** Cleans a member before it takes pushes. Rejects only when aborted. */

@@ -49,7 +49,7 @@ export class PushCleanUp {
     const set = this.#context.members();
     if (set === undefined) return undefined;
     if (method === "DELETE") return this.#afterDeletion(key, address, set);
-    return this.isQuiet(set) ? undefined : this.#afterPush(key, method === "PUT", address, set);
+    return this.#isQuiet(set) ? undefined : this.#afterPush(key, method === "PUT", address, set);
   }
 
   /**
@@ -60,7 +60,7 @@ export class PushCleanUp {
   beforePush(key: GroupingKey, method: string): Promise<void> | undefined {
     const { members, gates, copyJoin, isLookCheap } = this.#context;
     const set = members();
-    if (set === undefined || (!gates.isAnyClosed && this.isQuiet(set))) return undefined;
+    if (set === undefined || (!gates.isAnyClosed && this.#isQuiet(set))) return undefined;
     const id = groupIdOf(key);
     const owner = ownerOf(set, id);
     if (method !== "POST" || owner === undefined) return gates.whenOpen(id);
@@ -75,7 +75,7 @@ export class PushCleanUp {
   }
 
   /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
-  isQuiet(set: MemberSet): boolean {
+  #isQuiet(set: MemberSet): boolean {
     const { directory, history } = this.#context;
     return directory.size === 0 && !set.hasAbsentees && history.isEmpty(Date.now());
   }
@@ -89,9 +89,8 @@ export class PushCleanUp {
     const at = Date.now();
     const truth = { address, wholeAt: isPut ? at : wholeSince(entry?.truth, address), at };
     directory.acknowledged(id, truth, others);
-    const holders = directory.get(id)?.holders.map((holder) => holder.address) ?? [];
-    const within = holders.filter((other) => {
-      return other !== address && (isPut ? isWithinReach(set, other) : copyJoin.canJoin(set, other));
+    const within = directory.holdersOf(id).filter((other) => {
+      return other !== address && (isPut ? set.isWithinReach(other) : copyJoin.canJoin(set, other));
     });
     if (within.length > 0) return this.#workOn(id, (guard) => this.#clean(id, truth, within, !isPut, guard));
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
@@ -103,7 +102,7 @@ export class PushCleanUp {
     const id = groupIdOf(key);
     const others = set.members.flatMap((member) => (member.address === address ? [] : [member.address]));
     const truth = directory.deleted(id, Date.now(), others);
-    const within = others.filter((other) => isWithinReach(set, other));
+    const within = others.filter((other) => set.isWithinReach(other));
     return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, truth, within, false, guard));
   }
 
@@ -113,8 +112,7 @@ export class PushCleanUp {
    */
   #others(id: GroupId, key: GroupingKey, address: string, set: MemberSet, isPut: boolean): readonly string[] {
     const { directory, history, isLookCheap, isAudited } = this.#context;
-    const others = new Set<string>();
-    for (const holder of directory.get(id)?.holders ?? []) others.add(holder.address);
+    const others = new Set(directory.holdersOf(id));
     for (const absentee of set.absenteesBefore(address, key.canonicalPath)) others.add(absentee);
     // To delete what may not be there costs little; to look for families to carry over costs a listing.
     if (isPut || isLookCheap() || !isAudited()) {
@@ -171,12 +169,6 @@ export class PushCleanUp {
     clearTimeout(timer);
     await guard.cancel();
   }
-}
-
-/** A member that looks down is cleaned when it returns, even if it takes pushes in a panic. */
-function isWithinReach(set: MemberSet, address: string): boolean {
-  const state = set.stateOf(address);
-  return state !== undefined && state !== "down";
 }
 
 /** Whether copies were joined at the member for the push that it acknowledged: then nothing is elsewhere that nobody knows of. */

@@ -5,6 +5,7 @@ import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import { type Directory, isDeletion, type Truth } from "./directory.ts";
 import type { Doubts } from "./doubts.ts";
 import { ownerOf } from "./group-owner.ts";
+import { latestMs } from "./member-clocks.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
 import type { PushJournal } from "./push-journal.ts";
 
@@ -177,7 +178,6 @@ function mayLack(choice: CopyChoice, copies: readonly FoundCopy[], truth: Truth 
   if (isDeletion(truth)) return false;
   if (choice.by !== "known") return !haveSameFamilies(choice, copies) || copies.some((copy) => copy.isPieced);
   const { wholeAt } = truth ?? {};
-  const mayBeLater = ({ pushedAt }: FoundCopy) =>
-    wholeAt === undefined || (pushedAt.seconds + pushedAt.uncertainty) * 1000 >= wholeAt;
+  const mayBeLater = ({ pushedAt }: FoundCopy) => wholeAt === undefined || latestMs(pushedAt) >= wholeAt;
   return copies.some((copy) => copy.address !== choice.keep && mayBeLater(copy));
 }

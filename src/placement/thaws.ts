@@ -1,6 +1,6 @@
 import type { Member } from "../membership/member.ts";
 import type { MemberSet } from "../membership/member-set.ts";
-import type { LocalTime } from "./member-clocks.ts";
+import { earliestMs, type LocalTime, latestMs } from "./member-clocks.ts";
 
 /** A member answered again that had stopped answering. Times in milliseconds by this router's clock. */
 interface Thaw {
@@ -50,23 +50,19 @@ export class Thaws {
 
   /** The thaw in which the member may have taken a push that it dates so. */
   at(address: string, pushedAt: LocalTime): Thaw | undefined {
-    const [earliest, latest] = boundsOf(pushedAt);
-    return this.#byMember.get(address)?.findLast(({ from, until }) => latest >= from && earliest <= until);
+    return this.#byMember
+      .get(address)
+      ?.findLast(({ from, until }) => latestMs(pushedAt) >= from && earliestMs(pushedAt) <= until);
   }
 
   /** Whether the member may still apply what was given up at that time, or has dated it so. */
   mayExplain(address: string, pushedAt: LocalTime, givenUpAt: number): boolean {
     const thaw = this.#byMember.get(address)?.find(({ until }) => until >= givenUpAt);
-    return thaw === undefined || boundsOf(pushedAt)[0] <= thaw.until;
+    return thaw === undefined || earliestMs(pushedAt) <= thaw.until;
   }
 
   /** Whether the member thawed a moment ago and may still be at work on what had waited. */
   isRecent(address: string, now: number): boolean {
     return this.#byMember.get(address)?.some(({ until }) => until >= now) === true;
   }
-}
-
-/** In milliseconds. */
-function boundsOf({ seconds, uncertainty }: LocalTime): readonly [earliest: number, latest: number] {
-  return [(seconds - uncertainty) * 1000, (seconds + uncertainty) * 1000];
 }
