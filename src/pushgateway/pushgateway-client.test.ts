@@ -218,6 +218,19 @@ describe("PushgatewayClient", () => {
     expect(scene.events.slice(1)).toEqual(["reported: connection refused", "b: dead"]);
   });
 
+  test("looks after a member that closes an idle connection, and reports it if it is gone", async () => {
+    const scene = await startScene();
+    await new TestPush(scene, "a").over();
+    scene.member.latest.reset();
+    await waitFor("the probe to arrive", () => scene.member.accepted === 2);
+    await new TestPush(scene, "b").over();
+    expect(scene.events).toEqual(["a: 200", "b: 200"]);
+    scene.member.stopListening();
+    scene.member.latest.reset();
+    await waitFor("the report", () => scene.events.length === 3);
+    expect(scene.events.at(-1)).toBe("reported: connection refused");
+  });
+
   test("closes its idle connections when it retires, and the others as soon as they are free", async () => {
     const scene = await startScene({ onPush: () => {} });
     const [first, second] = [new TestPush(scene, "a"), new TestPush(scene, "b")];

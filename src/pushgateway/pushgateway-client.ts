@@ -46,6 +46,7 @@ export class PushgatewayClient implements AttemptOwner {
   #now = performance.now();
   #connectionCount = 0;
   #probing = false;
+  #isJudgingIdleLoss = false;
   #lastProbe = Number.NEGATIVE_INFINITY;
   #retired = false;
 
@@ -96,11 +97,27 @@ export class PushgatewayClient implements AttemptOwner {
     void this.#probe().then((result) => {
       if (hasAnswered(result.verdict)) {
         attempt.fail("dropped", `${this.address} closed the connection without an answer (${error.message})`);
-      } else {
-        this.#options.onUnreachable(this.address, result.detail, result.verdict !== "refused");
-        attempt.fail("dead", `${this.address}: ${error.message}, then ${result.detail}`);
-        this.#failUnconnected(result.detail);
+        return;
       }
+      // First, so that pushes which move on choose among members of whom this is known.
+      this.#reportUnreachable(result);
+      attempt.fail("dead", `${this.address}: ${error.message}, then ${result.detail}`);
+      this.#failUnconnected(result.detail);
+    });
+  }
+
+  /**
+   * A Pushgateway sets no idle timeout, so one that closes an idle connection may have died. Each router must notice, also one whose
+   * clients push nothing while it is away: other routers have its groups pushed elsewhere, and it returns with older copies.
+   */
+  #judgeIdleLoss(): void {
+    if (this.#isJudgingIdleLoss) return;
+    this.#isJudgingIdleLoss = true;
+    void this.#probe().then((result) => {
+      this.#isJudgingIdleLoss = false;
+      if (hasAnswered(result.verdict) || this.#retired) return;
+      this.#reportUnreachable(result);
+      this.#failUnconnected(result.detail);
     });
   }
 
@@ -152,6 +169,10 @@ export class PushgatewayClient implements AttemptOwner {
     });
   }
 
+  #reportUnreachable({ detail, verdict }: ProbeResult): void {
+    this.#options.onUnreachable(this.address, detail, verdict !== "refused");
+  }
+
   #probe(): Promise<ProbeResult> {
     return probe(this.address, { path: this.#options.probePath, timeoutMs: this.#options.probeTimeoutMs });
   }
@@ -160,13 +181,13 @@ export class PushgatewayClient implements AttemptOwner {
    * The member is out of reach: fails every push that waits for it. The latest ones, too: they would wait in vain for another
    * probe, and with no time left for a third member if the next one is frozen as well.
    */
-  #giveUp({ detail, verdict }: ProbeResult): void {
-    this.#options.onUnreachable(this.address, detail, verdict !== "refused");
+  #giveUp(result: ProbeResult): void {
+    this.#reportUnreachable(result);
     this.#closeIdle();
     // The queue first, so that the connections which come free open no new ones.
     for (const attempt of [...this.#queue, ...this.#attempts]) {
       if (attempt.waitingSince < Number.POSITIVE_INFINITY)
-        attempt.fail("unresponsive", `${this.address} does not answer: ${detail}`);
+        attempt.fail("unresponsive", `${this.address} does not answer: ${result.detail}`);
     }
   }
 
@@ -208,7 +229,10 @@ export class PushgatewayClient implements AttemptOwner {
   #onClosed(connection: ClientConnection): void {
     this.#connectionCount--;
     const index = this.#idle.findIndex((idle) => idle.connection === connection);
-    if (index !== -1) this.#idle.splice(index, 1);
+    if (index !== -1) {
+      this.#idle.splice(index, 1);
+      this.#judgeIdleLoss();
+    }
     const next = this.#connectionCount < this.#options.maxInFlight ? this.#nextQueued() : undefined;
     if (next !== undefined) this.#open(next);
   }

@@ -51,7 +51,7 @@ await describeWithParts(["pushgateway-1.11.0"], "Failing over", () => {
   test("goes on in ring order while members refuse connections, and says so when none is left", async () => {
     const cluster = await startCluster();
     const { router, path, order } = cluster;
-    expect((await router.push(path)).status).toBe(200);
+    // No connection to it is kept, or the router would have noticed by itself.
     await order[0].halt();
     expect((await router.push(path)).status).toBe(200);
     expect(await holds(order[1], "a")).toBe(true);
@@ -68,6 +68,17 @@ await describeWithParts(["pushgateway-1.11.0"], "Failing over", () => {
     expect(await answer.text()).toMatch(
       /^No Pushgateway can take the push: the last one tried: Cannot connect to 127\.0\.0\.\d:\d+: ECONNREFUSED\n$/,
     );
+  });
+
+  test("notices a member that is killed and back within a moment, though nobody pushes to it meanwhile", async () => {
+    const cluster = await startCluster();
+    const { router, path, order } = cluster;
+    const [owner] = order;
+    expect((await router.push(path)).status).toBe(200);
+    await owner.restart();
+    await waitFor("the router to have noticed", async () => (await stateOf(cluster, owner)) !== "active");
+    expect((await router.push(path)).status).toBe(200);
+    expect(await failovers(cluster, "unreachable")).toBe(0);
   });
 
   test("also fails over a DELETE", async () => {
