@@ -205,13 +205,14 @@ async function cleanOnce(context: AdmissionContext, returning: Returning, signal
 }
 
 async function listOwn(
-  { lister, directory, members }: AdmissionContext,
+  { lister, directory, members, thaws }: AdmissionContext,
   address: string,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<GroupId, FoundCopy>> {
   const own = new Map<GroupId, FoundCopy>();
   const visit = (copy: FoundCopy, id: GroupId, path: string) => {
     own.set(id, copy);
+    thaws.seen(address, copy.pushedAt);
     // At once, so that a push of the group to another member deletes the copy here.
     if (members()?.ownerOf(path)?.address !== address) directory.seen(id, address, Date.now());
   };

@@ -1,12 +1,12 @@
 import type { Logger } from "../log.ts";
-import type { ContentFamily, GroupContents } from "../pushgateway/group-contents.ts";
+import type { GroupContents } from "../pushgateway/group-contents.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import { CarryGuard } from "./carry-guard.ts";
 import type { CleanUp } from "./clean-up.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
 import type { Directory, Truth } from "./directory.ts";
 import type { Doubts } from "./doubts.ts";
-import { familiesToCarry } from "./family-choice.ts";
+import { familiesToCarry, type ReadFamily } from "./family-choice.ts";
 import type { GroupReader } from "./group-reader.ts";
 import { earliestMs, type LocalTime, latestMs, type MemberClocks } from "./member-clocks.ts";
 import type { PlacementObserver } from "./placement-surroundings.ts";
@@ -44,6 +44,12 @@ export interface Carriage {
 /** `done`: the copy is not needed any more. `left`: it is, for now. `failed`: as it is, and a member did not do its part. */
 export type CarryOutcome = "done" | "left" | "failed";
 
+export interface CarryResult {
+  readonly outcome: CarryOutcome;
+  /** By member, the push times of the copies that were read, by their clocks. */
+  readonly read: ReadonlyMap<string, number>;
+}
+
 /** What a member holds of a group. */
 interface Copy {
   readonly address: string;
@@ -52,6 +58,9 @@ interface Copy {
 
 /** When clocks that cannot be read are taken as they are known. */
 const CLOCKS_TIMEOUT_MS = 3_000;
+/** What was read longer ago is looked at once more before it is written: another router may have pushed to it. */
+const FRESH_MS = 100;
+const NOTHING_READ: ReadonlyMap<string, number> = new Map();
 
 /** Carries families from copies of a group to the one that counts. Whoever has it do so sees to it that no push is between. */
 export class Carrier {
@@ -68,32 +77,67 @@ export class Carrier {
    * What is carried looks newly pushed, so that nothing older can be told from it afterwards. Therefore all copies are looked at
    * before: also those elsewhere, which the directory then knows.
    */
-  async carry(carriage: Carriage, guard: CarryGuard = new CarryGuard()): Promise<CarryOutcome> {
-    const stopped = guard.whenStopped.then((): CarryOutcome => "left");
+  async carry(carriage: Carriage, guard: CarryGuard = new CarryGuard()): Promise<CarryResult> {
+    const stopped = guard.whenStopped.then((): CarryResult => ({ outcome: "left", read: NOTHING_READ }));
     return await Promise.race([this.#carry(carriage, guard), stopped]);
   }
 
-  async #carry(carriage: Carriage, guard: CarryGuard): Promise<CarryOutcome> {
+  async #carry(carriage: Carriage, guard: CarryGuard): Promise<CarryResult> {
     const { id, from, to, elsewhere } = carriage;
-    const { cleanUp, log, observer, directory } = this.#context;
+    const { log, observer } = this.#context;
     try {
+      const readAt = performance.now();
       // One that cannot be read may have what is newest, and nothing may then be carried.
       const copies = await this.#read(id, [to, ...from, ...elsewhere]);
-      // A look has found a copy there. When there is none any more, somebody else has deleted or replaced the group since.
-      if (carriage.quietS > 0 && !copies.some(({ address }) => address === to)) return "left";
-      for (const { address } of copies) if (address !== to) directory.seen(id, address, Date.now());
-      const missing = await this.#missingAt(carriage, copies);
-      if (missing.length === 0) return "done";
-      if (!this.#isWritable(carriage, copies)) return "left";
-      const isWritten = await guard.write(() => cleanUp.put(id, missing, to, "POST"));
-      if (isWritten !== true) return isWritten === undefined ? "left" : "failed";
-      observer.familiesCarried(missing.length);
-      return "done";
+      const outcome = await this.#carryFrom(copies, carriage, readAt, guard);
+      return { outcome, read: new Map(copies.map(({ address, contents }) => [address, contents.pushTime])) };
     } catch (error) {
       observer.cleanUpFailed();
       log.debug("Cannot carry families over, will try again", { from: from.join(" "), to, err: error });
-      return "failed";
+      return { outcome: "failed", read: NOTHING_READ };
     }
+  }
+
+  async #carryFrom(
+    copies: readonly Copy[],
+    carriage: Carriage,
+    readAt: number,
+    guard: CarryGuard,
+  ): Promise<CarryOutcome> {
+    const { id, to, quietS } = carriage;
+    const { cleanUp, observer, directory } = this.#context;
+    // A look has found a copy there. When there is none any more, somebody else has deleted or replaced the group since.
+    if (quietS > 0 && !copies.some(({ address }) => address === to)) return "left";
+    for (const { address } of copies) if (address !== to) directory.seen(id, address, Date.now());
+    if (copies.length > 1) await this.#measureClocks(copies.map(({ address }) => address));
+    const missing = this.#missingAt(carriage, copies);
+    if (missing.length === 0) return "done";
+    if (!this.#isWritable(carriage, copies)) return "left";
+    const involved = new Set([to, ...missing.map(({ address }) => address)]);
+    if (!(await this.#areUnchanged(id, involved, copies, readAt))) return "left";
+    const families = missing.map(({ family }) => family);
+    const isWritten = await guard.write(() => cleanUp.put(id, families, to, "POST"));
+    if (isWritten !== true) return isWritten === undefined ? "left" : "failed";
+    observer.familiesCarried(families.length);
+    return "done";
+  }
+
+  async #measureClocks(addresses: readonly string[]): Promise<void> {
+    await this.#context.lister.measureClocks(addresses, AbortSignal.timeout(CLOCKS_TIMEOUT_MS)).catch(() => {});
+  }
+
+  /** Whether nobody has pushed to the copies on these members, nor deleted them, since they were read. */
+  async #areUnchanged(
+    id: GroupId,
+    members: ReadonlySet<string>,
+    copies: readonly Copy[],
+    readAt: number,
+  ): Promise<boolean> {
+    if (performance.now() - readAt <= FRESH_MS) return true;
+    const again = await this.#read(id, [...members]);
+    const timeIn = (read: readonly Copy[], member: string) =>
+      read.find(({ address }) => address === member)?.contents.pushTime;
+    return [...members].every((member) => timeIn(copies, member) === timeIn(again, member));
   }
 
   /** Whether the target has been quiet for long enough, and the others can be read whole. */
@@ -120,14 +164,9 @@ export class Carrier {
   }
 
   /** The families that the target lacks, or has from an earlier push. */
-  async #missingAt(
-    { id, to, returning, isBehindPush }: Carriage,
-    copies: readonly Copy[],
-  ): Promise<readonly ContentFamily[]> {
-    const { clocks, directory, doubts, lister } = this.#context;
+  #missingAt({ id, to, returning, isBehindPush }: Carriage, copies: readonly Copy[]): readonly ReadFamily[] {
+    const { clocks, directory, doubts } = this.#context;
     const truth = directory.get(id)?.truth;
-    const addresses = copies.map(({ address }) => address);
-    if (copies.length > 1) await lister.measureClocks(addresses, AbortSignal.timeout(CLOCKS_TIMEOUT_MS));
     const now = Date.now();
     const families = copies.flatMap(({ address, contents }) =>
       contents.families.map((family) => {

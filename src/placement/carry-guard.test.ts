@@ -3,8 +3,10 @@ import { CarryGuard } from "./carry-guard.ts";
 
 test("a cancelled guard stops who has not begun to write, and lets nobody begin", async () => {
   const guard = new CarryGuard();
+  expect(guard.signal.aborted).toBe(false);
   await guard.cancel();
   await guard.whenStopped;
+  expect(guard.signal.aborted).toBe(true);
   expect(await guard.write(async () => "written")).toBeUndefined();
 });
 

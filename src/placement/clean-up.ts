@@ -35,12 +35,18 @@ export class CleanUp {
   }
 
   /**
-   * Deletes a copy. `seenPushTime`: the copy that was seen, by the member's clock; a member that can spares a newer one then. False:
-   * the member did not do it, and may still have the copy.
+   * Deletes a copy. `seenPushTime`: the copy that was seen, by the member's clock; a member that can spares a newer one. `signal`: gives
+   * it up as long as nothing was sent. False: the member did not do it, and may still have the copy.
    */
-  async remove(id: GroupId, address: string, reason: RemovalReason, seenPushTime?: number): Promise<boolean> {
+  async remove(
+    id: GroupId,
+    address: string,
+    reason: RemovalReason,
+    seenPushTime: number,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
     const { directory, observer, log } = this.#context;
-    const result = await this.#delete(id, address, seenPushTime);
+    const result = await this.#delete(id, address, seenPushTime, signal);
     if (!result.ok) {
       observer.cleanUpFailed();
       log.debug("Cannot delete a copy, will try again", { member: address, err: result.detail });
@@ -51,13 +57,19 @@ export class CleanUp {
     return true;
   }
 
-  async #delete(id: GroupId, address: string, seenPushTime: number | undefined): Promise<GroupRequestResult> {
+  async #delete(
+    id: GroupId,
+    address: string,
+    seenPushTime: number,
+    signal: AbortSignal | undefined,
+  ): Promise<GroupRequestResult> {
+    const isConditional = await this.knowsConditions(address);
     const client = this.#context.clients.get(address);
     const key = keyOfGroupId(id);
-    const isConditional = seenPushTime !== undefined && (await this.knowsConditions(address));
+    const options = { ...this.#requestOptions(), signal };
     return isConditional
-      ? await deleteGroupIfNotNewer(client, key, seenPushTime, this.#requestOptions())
-      : await deleteGroup(client, key, this.#requestOptions());
+      ? await deleteGroupIfNotNewer(client, key, seenPushTime, options)
+      : await deleteGroup(client, key, options);
   }
 
   /** Whether the member is a Pushgateway of ours, which deletes and stores on condition. */

@@ -47,29 +47,43 @@ export class CopyJoin {
     const joinable = this.#joinable(set);
     const from = others.filter((other) => joinable.has(other));
     const holders = directory.holdersOf(id);
-    if ((await carrier.carry(this.#carriage(id, from, owner, set, joinable), guard)) !== "done") return;
+    const carriage = this.#carriage(id, from, owner, set, joinable);
+    const { outcome, read } = await carrier.carry(carriage, guard);
+    if (outcome !== "done") return;
     const found = directory.holdersOf(id);
     // Another router has pushed there, by a view of its own.
     if (found.some((address) => !holders.includes(address))) history.renew(at);
     // What is on members out of reach is not needed where all of it was replaced or deleted before.
     const wasWhole = [undefined, owner, ...from].includes(before?.address);
-    const isWhole = [...others, ...found].every((other) => other === owner || !set.has(other) || joinable.has(other));
+    // Somebody may have seen a copy meanwhile on a member that was not looked at.
+    const joined = new Set([...from, ...carriage.elsewhere].filter((other) => joinable.has(other)));
+    const isWhole = [...others, ...found].every((other) => other === owner || !set.has(other) || joined.has(other));
     const wholeAt = isWhole ? at : wasWhole ? before?.wholeAt : undefined;
     // Those that were looked at have no copy, or are among the holders.
     const left = others.filter((other) => !joinable.has(other));
-    directory.acknowledged(id, { address: owner, wholeAt, at }, left);
+    // A deletion stands until a push is acknowledged: members out of reach may have what was deleted.
+    if (!isDeletion(before)) directory.acknowledged(id, { address: owner, wholeAt, at }, left);
     if (wholeAt === undefined) return;
-    const joined = found.filter((address) => address !== owner && joinable.has(address));
-    await Promise.all(joined.map((address) => cleanUp.remove(id, address, "moved")));
+    const old = [...read].filter(([address]) => joined.has(address));
+    await Promise.all(old.map(([address, time]) => cleanUp.remove(id, address, "moved", time, guard.signal)));
   }
 
-  /** Carries to the copy that counts what it lacks. Whether it has all there is then. */
-  async complete(id: GroupId, to: string, from: readonly string[], guard: CarryGuard): Promise<boolean> {
+  /**
+   * Carries to the copy that counts what it lacks. Returns the push times of all copies, by member and its clock, when that has all
+   * there is then; undefined: it may not.
+   */
+  async complete(
+    id: GroupId,
+    to: string,
+    from: readonly string[],
+    guard: CarryGuard,
+  ): Promise<ReadonlyMap<string, number> | undefined> {
     const { carrier, members } = this.#context;
     const set = members();
-    if (set === undefined) return false;
+    if (set === undefined) return undefined;
     const carriage = { ...this.#carriage(id, from, to, set, this.#joinable(set)), isBehindPush: true };
-    return (await carrier.carry(carriage, guard)) === "done";
+    const { outcome, read } = await carrier.carry(carriage, guard);
+    return outcome === "done" ? read : undefined;
   }
 
   /**

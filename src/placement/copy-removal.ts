@@ -90,7 +90,8 @@ export class CopyRemoval {
     const standsUntil = look.endedAt + Math.max(FRESH_MS, standsMs);
     const sparesNewer = await cleanUp.knowsConditions(address);
     const set = members();
-    let freshUntil = sparesNewer ? Number.POSITIVE_INFINITY : look.endedAt + FRESH_MS;
+    // Of a look at many members, any may have been the first.
+    let freshUntil = sparesNewer ? Number.POSITIVE_INFINITY : look.startedAt + FRESH_MS;
     let left = removals;
     do {
       let batch = pace.withinASecond(left, () => address);
@@ -185,7 +186,7 @@ async function carryInTime(carrier: Carrier, carriage: Carriage): Promise<CarryO
   const guard = new CarryGuard();
   const timer = setTimeout(() => void guard.cancel(), MAX_CARRY_MS);
   try {
-    return await carrier.carry(carriage, guard);
+    return (await carrier.carry(carriage, guard)).outcome;
   } finally {
     clearTimeout(timer);
   }

@@ -50,5 +50,7 @@ test.each<[string, readonly ReadFamily[], readonly string[]]>([
   ["what is in doubt, when nobody else has it: it would be lost", [read("a", "y", 9), read("b", "x", 9, 6)], ["x 9"]],
   ["of two in doubt the newer one", [read("b", "x", 9, 6), read("c", "x", 8, 6)], ["x 9"]],
 ])("familiesToCarry() gives the target %s", (_, families, expected) => {
-  expect(familiesToCarry(families, "a").map(({ name, pushedAt }) => `${name} ${pushedAt}`)).toEqual([...expected]);
+  expect(familiesToCarry(families, "a").map(({ family: { name, pushedAt } }) => `${name} ${pushedAt}`)).toEqual([
+    ...expected,
+  ]);
 });

@@ -21,14 +21,14 @@ const HARDLY_KNOWN_S = 0.5;
  * its own in doubt; where they are, the likelier one is taken, since either may be the wrong one. A family in doubt counts unless it was pushed elsewhere since: it may be the only one left. Of a family whose newest may be gone
  * nothing is carried: it would look newer than that one.
  */
-export function familiesToCarry(families: readonly ReadFamily[], to: string): readonly ContentFamily[] {
+export function familiesToCarry(families: readonly ReadFamily[], to: string): readonly ReadFamily[] {
   const byName = Map.groupBy(families, ({ family }) => family.name);
   return [...byName.values()].flatMap((candidates) => {
     const credible = candidates.filter((candidate) => !isOvertaken(candidate, candidates));
     const own = credible.find(({ address }) => address === to);
     const newest = credible.reduce((best, next) => (next.pushedAt.seconds > best.pushedAt.seconds ? next : best));
     const isMissing = own === undefined || isLater(newest.pushedAt, own.pushedAt);
-    return isMissing && !newest.mayBeGone ? [newest.family] : [];
+    return isMissing && !newest.mayBeGone ? [newest] : [];
   });
 }
 

@@ -56,6 +56,12 @@ export class MemberClocks {
     return { seconds: memberSeconds - (low + high) / 2, uncertainty: (high - low) / 2 };
   }
 
+  /** The latest that the member's clock can have shown at a moment of ours, in milliseconds; its time in seconds. */
+  latestMemberSeconds(address: string, localMs: number): number {
+    const high = this.#widened(address, Date.now())?.high ?? UNKNOWN_UNCERTAINTY_S;
+    return localMs / 1000 + high;
+  }
+
   /** Half the width of what is known, in seconds. */
   uncertainty(address: string, now: number): number {
     return this.localTime(address, 0, now).uncertainty;

@@ -7,6 +7,7 @@ import { type CopyJoin, wholeSince } from "./copy-join.ts";
 import type { Directory, DirectoryEntry, Truth } from "./directory.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { KeyGates } from "./key-gates.ts";
+import type { MemberClocks } from "./member-clocks.ts";
 import type { ViewHistory } from "./view-history.ts";
 
 export interface PushCleanUpContext {
@@ -16,6 +17,7 @@ export interface PushCleanUpContext {
   readonly gates: KeyGates;
   readonly cleanUp: CleanUp;
   readonly copyJoin: CopyJoin;
+  readonly clocks: MemberClocks;
   /** Whether all members can be looked at with each POST, so few groups are there. */
   readonly isLookCheap: () => boolean;
   /** Whether members were audited since they last changed. */
@@ -100,9 +102,11 @@ export class PushCleanUp {
   #afterDeletion(key: GroupingKey, address: string, set: MemberSet): Promise<void> | undefined {
     const { directory } = this.#context;
     const id = groupIdOf(key);
-    const others = set.members.flatMap((member) => (member.address === address ? [] : [member.address]));
+    // Also those that have left the cluster: they may come back with their file.
+    const others = new Set([...set.members.map((member) => member.address), ...directory.holdersOf(id)]);
+    others.delete(address);
     const truth = directory.deleted(id, Date.now(), others);
-    const within = others.filter((other) => set.isWithinReach(other));
+    const within = [...others].filter((other) => set.isWithinReach(other));
     return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, truth, within, false, guard));
   }
 
@@ -124,10 +128,16 @@ export class PushCleanUp {
     return [...others].filter((other) => set.has(other));
   }
 
-  /** Whether all of them are gone. */
-  async #removeAll(id: GroupId, addresses: readonly string[]): Promise<boolean> {
-    const gone = await Promise.all(addresses.map((address) => this.#context.cleanUp.remove(id, address, "moved")));
-    return !gone.includes(false);
+  /** Whether all of them are gone, but for what members can tell to have been pushed after `pushTimeAt`, by their clocks. */
+  async #removeAll(
+    id: GroupId,
+    addresses: readonly string[],
+    pushTimeAt: (address: string) => number,
+    { signal }: CarryGuard,
+  ): Promise<boolean> {
+    const { cleanUp } = this.#context;
+    const remove = (address: string) => cleanUp.remove(id, address, "moved", pushTimeAt(address), signal);
+    return !(await Promise.all(addresses.map(remove))).includes(false);
   }
 
   /** `mustLook`: whether these members may have what the copy that counts lacks. */
@@ -138,12 +148,16 @@ export class PushCleanUp {
     mustLook: boolean,
     guard: CarryGuard,
   ): Promise<void> {
-    const { copyJoin, directory, onLeft, members } = this.#context;
+    const { clocks, copyJoin, directory, onLeft, members } = this.#context;
     // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
     // did, none would be left.
     const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
-    const isComplete = async () => !mustLook || (await copyJoin.complete(id, truth.address ?? "", addresses, guard));
-    if (isLatest && (await isComplete()) && (await this.#removeAll(id, addresses))) {
+    const read = isLatest && mustLook ? await copyJoin.complete(id, truth.address ?? "", addresses, guard) : undefined;
+    const isToGo = isLatest && (!mustLook || read !== undefined) && !guard.signal.aborted;
+    // What was not looked at is older than the acknowledgement; what is newer came by another router, and a look has to tell.
+    const pushTimeAt = (address: string) =>
+      read === undefined ? clocks.latestMemberSeconds(address, truth.at) : (read.get(address) ?? 0);
+    if (isToGo && (await this.#removeAll(id, addresses, pushTimeAt, guard))) {
       directory.dropIfAtHome(id, ownerOf(members(), id));
     } else onLeft(id);
   }

@@ -44,8 +44,8 @@ const OTHERS_FIRST_MS = 10_000;
 /** And to join copies with different families: whether one was replaced by the other or goes with it, only who saw the pushes knows. */
 const OTHERS_FIRST_TO_JOIN_MS = 30_000;
 const NO_FAMILIES = 0;
-/** When the last clean-up that was seen contested is forgotten. */
-const CONTEST_MEMORY_MS = 120_000;
+/** When a group that was not seen contested any more is forgotten: after longer than there is between two looks (`Auditor`). */
+const CONTEST_MEMORY_MS = 300_000;
 
 /**
  * Finds out by looking which copies of groups count, and deletes the others. It looks right before it deletes, since another
@@ -53,8 +53,8 @@ const CONTEST_MEMORY_MS = 120_000;
  */
 export class Resolution {
   readonly #context: ResolutionContext;
-  /** Groups for which push times have to decide, and since when. */
-  readonly #contested = new Map<GroupId, number>();
+  /** Groups for which push times have to decide, since when, and when that was last seen. */
+  readonly #contested = new Map<GroupId, { readonly since: number; readonly seenAt: number }>();
 
   constructor(context: ResolutionContext) {
     this.#context = context;
@@ -102,6 +102,7 @@ export class Resolution {
   ): readonly Removal[] | "undecided" {
     const { directory, doubts } = this.#context;
     const truth = directory.get(id)?.truth;
+    if (copies.length === 1) this.#contested.delete(id);
     if (copies.length === 1 && truth === undefined) return [];
     const truthIsOutOfReach = truth?.address !== undefined && !listed.has(truth.address);
     const choice = chooseCopy(
@@ -132,8 +133,8 @@ export class Resolution {
       return now / 1000 - pushedAt.seconds < (mayGoOn ? QUIET_AT_OWNER_S : QUIET_S);
     });
     if (choice.by === "known") return isBusy;
-    const since = this.#contested.get(id) ?? now;
-    this.#contested.set(id, since);
+    const since = this.#contested.get(id)?.since ?? now;
+    this.#contested.set(id, { since, seenAt: now });
     return isBusy || now - since < (haveSameFamilies(choice, copies) ? OTHERS_FIRST_MS : OTHERS_FIRST_TO_JOIN_MS);
   }
 
@@ -160,8 +161,8 @@ export class Resolution {
   }
 
   async #forgetContests(now: number): Promise<void> {
-    await this.#context.slices.visit(this.#contested, ([id, since]) => {
-      if (now - since > CONTEST_MEMORY_MS) this.#contested.delete(id);
+    await this.#context.slices.visit(this.#contested, ([id, { seenAt }]) => {
+      if (now - seenAt > CONTEST_MEMORY_MS) this.#contested.delete(id);
     });
   }
 }

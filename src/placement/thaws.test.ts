@@ -43,6 +43,18 @@ test("nothing was stuck in a member that answered, that died, or that was pushed
   expect(aboutA(thawed({}, { b: { state: "down" } }), 110)).toBeUndefined();
 });
 
+test("a member that dates something within its outage was not frozen, and its dates are to be trusted", () => {
+  const told = [99.9, 100.02, 100.1, 105, 108.7, 108.8, 110].map((seconds) => {
+    const thaws = thawed();
+    thaws.seen("a", at(seconds));
+    return aboutA(thaws, 110) === undefined;
+  });
+  expect(told).toEqual([false, false, true, true, true, false, false]);
+  const thaws = thawed();
+  thaws.seen("b", at(105));
+  expect(aboutA(thaws, 110)).toBeDefined();
+});
+
 test("a push that this router gave up is applied by the end of the thaw", () => {
   const directory = new Directory();
   directory.doubted("job", "a", 101_000);

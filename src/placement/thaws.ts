@@ -6,6 +6,7 @@ import { earliestMs, type LocalTime, latestMs } from "./member-clocks.ts";
 interface Thaw {
   /** Pushes to the member may have been given up, and gone elsewhere, since then. */
   readonly outageFrom: number;
+  readonly downSince: number;
   /** Between these, what had waited in its sockets was applied. */
   readonly from: number;
   readonly until: number;
@@ -17,6 +18,8 @@ const WORK_OFF_MS = 1_000;
 const NOTICED_EARLIER_MS = 15_000;
 /** A member goes down when it has been silent, not much later; a Consul agent takes out those that answer, too. */
 const SILENT_BEFORE_MS = 1_000;
+/** The last check that went unanswered may have been told of so late. */
+const TOLD_LATE_MS = 1_000;
 /** Of one member. Older ones have been cleaned up by audits. */
 const MAX_THAWS = 4;
 
@@ -44,8 +47,25 @@ export class Thaws {
     const wasSilent = unansweredAt !== undefined && unansweredAt >= downSince - SILENT_BEFORE_MS;
     // In a panic, members that look down are pushed to all the same.
     if (!wasSilent || this.#panickedAt >= downSince) return;
-    const thaw = { outageFrom: downSince - NOTICED_EARLIER_MS, from: unansweredAt, until: now + WORK_OFF_MS };
+    const outageFrom = downSince - NOTICED_EARLIER_MS;
+    const thaw = { outageFrom, downSince, from: unansweredAt, until: now + WORK_OFF_MS };
     this.#byMember.set(address, [...(this.#byMember.get(address) ?? []), thaw].slice(-MAX_THAWS));
+  }
+
+  /**
+   * The member was seen to hold a copy that it dates so. If that is within an outage, it was not frozen, but out of this router's reach
+   * alone: others may have pushed to it by rights.
+   */
+  seen(address: string, pushedAt: LocalTime): void {
+    const thaws = this.#byMember.get(address);
+    const isRefuted = ({ downSince, from }: Thaw) =>
+      earliestMs(pushedAt) > downSince && latestMs(pushedAt) < from - TOLD_LATE_MS;
+    if (thaws?.some(isRefuted)) {
+      this.#byMember.set(
+        address,
+        thaws.filter((thaw) => !isRefuted(thaw)),
+      );
+    }
   }
 
   /** The thaw in which the member may have taken a push that it dates so. */

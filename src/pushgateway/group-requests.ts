@@ -27,7 +27,7 @@ export interface GroupRequestOptions {
   readonly utf8Names: boolean;
   /** Deadline for the whole, the wait for a connection included. */
   readonly timeoutMs: number;
-  /** Gives the request up, with what became of it until then. */
+  /** Gives the request up as long as none of it went out. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -113,12 +113,14 @@ class GroupRequest implements OutgoingRequest, AttemptReceiver {
 
   async run(client: PushgatewayClient): Promise<GroupRequestResult> {
     const { timeoutMs, signal } = this.#options;
-    if (signal?.aborted) return { ok: false, detail: "given up before it began", wasSent: false };
+    if (signal?.aborted) return { ok: false, detail: "given up before it was sent", wasSent: false };
     const deadline = setTimeout(
       () => this.#giveUp(`${client.address} has not answered within ${timeoutMs} ms`),
       timeoutMs,
     );
-    const onAbort = () => this.#giveUp("given up");
+    const onAbort = () => {
+      if (!this.#wasSent) this.#giveUp("given up before it was sent");
+    };
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#attempt = client.send(this, this);
     try {

@@ -141,17 +141,21 @@ describe("requests about groups of members in trouble", () => {
     expect(refused).toMatchObject({ ok: false, failure: "overloaded", wasSent: false });
   });
 
-  test("a signal gives up before and during the request", async () => {
+  test("a signal gives up what was not sent, before and in the queue, and nothing else", async () => {
     const abort = new AbortController();
-    const member = resources.use(await FakePushgateway.start({ onPush: () => abort.abort() }));
-    const client = clientOf(member.address);
+    const member = resources.use(await FakePushgateway.start({ onPush: () => {} }));
+    const client = clientOf(member.address, 1);
     const options = { ...LEGACY, signal: abort.signal };
-    expect(await deleteGroup(client, key("a"), options)).toMatchObject({
-      ok: false,
-      detail: "given up",
-      wasSent: true,
-    });
-    expect(await deleteGroup(client, key("a"), options)).toMatchObject({ ok: false, wasSent: false });
+    const sent = deleteGroup(client, key("a"), options);
+    const queued = deleteGroup(client, key("b"), options);
+    await waitFor("the first to arrive", () => member.pushes.length === 1);
+    abort.abort();
+    const givenUp = { ok: false, detail: "given up before it was sent", wasSent: false };
+    expect(await queued).toMatchObject(givenUp);
+    expect(await deleteGroup(client, key("c"), options)).toMatchObject(givenUp);
+    member.latest.respond(202);
+    expect(await sent).toEqual({ ok: true, status: 202 });
+    expect(client.inFlight).toBe(0);
   });
 
   test("an answer that breaks off counts for nothing", async () => {
