@@ -162,7 +162,7 @@ export class CopyRemoval {
     return await gates.close(id, async () => {
       // A push that is on its way cleans up after itself, and what was seen before it no longer holds.
       const isOutdated = (directory.get(id)?.truth?.at ?? 0) > lookedAt;
-      if (isOutdated || journal.has(id) || isInFlight(id)) return "failed";
+      if (isOutdated || journal.has(id, lookedAt) || isInFlight(id)) return "failed";
       if (carriage !== undefined) {
         const outcome = await carryInTime(carrier, {
           id,

@@ -87,6 +87,8 @@ interface ReadGroup {
 interface MovableGroup extends ReadGroup {
   /** Its owner at the time of the look. */
   readonly to: string;
+  /** When the look began, in milliseconds by this router's clock. */
+  readonly lookedAt: number;
 }
 
 /** Those that can be read, and carried in full. */
@@ -113,19 +115,22 @@ async function selectMovable(
 ): Promise<readonly MovableGroup[]> {
   const wanted = new Set(groups.map(({ id }) => id));
   const holders = new Set([address, ...groups.flatMap(({ id }) => ownerOf(members(), id) ?? [])]);
-  const { copies, listed } = await lister.find([...holders], (id) => wanted.has(id), signal);
+  const { copies, listed, startedAt } = await lister.find([...holders], (id) => wanted.has(id), signal);
   return groups.flatMap(({ id, contents }) => {
     const to = ownerOf(members(), id);
     const [own, ...others] = copies.get(id) ?? [];
     const isUnchanged = own?.address === address && own.pushTime === contents.pushTime && others.length === 0;
-    return isUnchanged && to !== undefined && to !== address && listed.has(to) ? [{ id, contents, to }] : [];
+    return isUnchanged && to !== undefined && to !== address && listed.has(to)
+      ? [{ id, contents, to, lookedAt: startedAt }]
+      : [];
   });
 }
 
-async function move(context: EvacuationContext, { id, contents, to }: MovableGroup, from: string): Promise<boolean> {
+async function move(context: EvacuationContext, group: MovableGroup, from: string): Promise<boolean> {
+  const { id, contents, to, lookedAt } = group;
   const { gates, members, isInFlight, cleanUp, directory, journal } = context;
   return await gates.close(id, async () => {
-    if (ownerOf(members(), id) !== to || isInFlight(id) || journal.has(id)) return false;
+    if (ownerOf(members(), id) !== to || isInFlight(id) || journal.has(id, lookedAt)) return false;
     if (!(await cleanUp.store(id, contents, to))) return false;
     const now = Date.now();
     directory.acknowledged(id, { address: to, wholeAt: now, at: now }, [from]);

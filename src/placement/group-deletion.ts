@@ -103,7 +103,7 @@ class GroupDeletion {
     const left = new Set(late);
     for (const id of failed) {
       // Whether the member is in trouble, or spares what is newer than it was told, the next look shows.
-      if (this.#isBeingPushed(id)) this.notDeleted.set(id, "pushed");
+      if (this.#isBeingPushed(id, found.startedAt)) this.notDeleted.set(id, "pushed");
       else if (this.#refused.has(id)) this.notDeleted.set(id, "unconfirmed");
       else left.add(id);
       this.#refused.add(id);
@@ -111,7 +111,7 @@ class GroupDeletion {
     return left;
   }
 
-  #removalsOf(id: GroupId, { copies, listed }: FoundCopies): readonly Removal[] {
+  #removalsOf(id: GroupId, { copies, listed, startedAt }: FoundCopies): readonly Removal[] {
     const { directory, members } = this.#context;
     const seen = this.#seen.copiesOf(id);
     const unlisted = new Set(seen.map(({ address }) => address).filter((address) => !listed.has(address)));
@@ -119,7 +119,7 @@ class GroupDeletion {
     const isSame = (copy: FoundCopy) =>
       seen.some(({ address, pushTime }) => address === copy.address && pushTime === copy.pushTime);
     const newer = found.filter((copy) => !isSame(copy));
-    if (newer.length > 0 || this.#isBeingPushed(id)) {
+    if (newer.length > 0 || this.#isBeingPushed(id, startedAt)) {
       this.#keep(id, newer);
       return [];
     }
@@ -137,7 +137,7 @@ class GroupDeletion {
     if (isDeletion(directory.get(id)?.truth)) for (const { address } of newer) directory.forget(id, address);
   }
 
-  #isBeingPushed(id: GroupId): boolean {
-    return this.#context.isInFlight(id) || this.#context.journal.has(id);
+  #isBeingPushed(id: GroupId, since: number): boolean {
+    return this.#context.isInFlight(id) || this.#context.journal.has(id, since);
   }
 }

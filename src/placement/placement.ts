@@ -164,7 +164,7 @@ export class Placement {
   /** A member answered 2xx to a push. Resolves when its client can be told; undefined: at once. Never rejects. */
   acknowledged(key: GroupingKey, method: string, address: string): Promise<void> | undefined {
     if (!isStorable(key)) return undefined;
-    if (this.#journal.isOpen) this.#journal.note(groupIdOf(key));
+    if (this.#journal.isOpen) this.#journal.note(groupIdOf(key), Date.now());
     return this.#pushCleanUp.acknowledged(key, method, address);
   }
 

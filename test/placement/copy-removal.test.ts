@@ -146,7 +146,7 @@ describe("CopyRemoval", () => {
     const [member, url] = await startMember(true);
     const remover = new Remover(resources);
     member.onRequest = async (method) => {
-      if (method === "DELETE" && member.deletions === 2) remover.journal.note(LAST);
+      if (method === "DELETE" && member.deletions === 2) remover.journal.note(LAST, Date.now());
     };
     const { failed } = await remover.removeAll(member.address);
     expect([...failed]).toEqual([LAST]);
