@@ -1,20 +1,26 @@
 import type { Logger } from "../log.ts";
 import type { MemberSet } from "../membership/member-set.ts";
 import type { GroupContents } from "../pushgateway/group-contents.ts";
+import type { ListedGroup } from "../pushgateway/group-json.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import type { CleanUp } from "./clean-up.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
 import type { Directory } from "./directory.ts";
+import type { Doubts } from "./doubts.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { GroupReader } from "./group-reader.ts";
 import type { KeyGates } from "./key-gates.ts";
+import type { LocalTime } from "./member-clocks.ts";
 import type { Pace } from "./pace.ts";
 import type { PushJournal } from "./push-journal.ts";
 
 export interface EvacuationContext {
   readonly members: () => MemberSet | undefined;
   readonly isInFlight: (id: GroupId) => boolean;
+  /** Whether all members can be looked at every second. */
+  readonly isLookCheap: () => boolean;
   readonly directory: Directory;
+  readonly doubts: Doubts;
   readonly lister: ClusterLister;
   readonly reader: GroupReader;
   readonly cleanUp: CleanUp;
@@ -26,7 +32,7 @@ export interface EvacuationContext {
 
 export interface EvacuationResult {
   readonly moved: number;
-  /** Groups that are still there: being pushed, already elsewhere, or refused by their owner. */
+  /** Groups that are still there: being pushed, refused by their owner, or not known to count. */
   readonly left: number;
 }
 
@@ -34,8 +40,9 @@ export interface EvacuationResult {
 const MAX_BATCH = 500;
 
 /**
- * Moves the groups of a member to their owners at once, rather than with their next push. Their `push_time_seconds` become the time
- * of the move, except at Pushgateways of ours. Groups that their owner has a copy of are left to the audits, which find out which copy counts.
+ * Moves the groups of a draining member to their owners at once, rather than with their next push. Their `push_time_seconds` become
+ * the time of the move, except at Pushgateways of ours, so that they look newer than any other copy. Groups that were deleted, that may
+ * have another copy, or whose copy here is in doubt, are therefore left to the audits, which find out which copy counts.
  */
 export async function evacuate(
   context: EvacuationContext,
@@ -43,7 +50,10 @@ export async function evacuate(
   signal: AbortSignal,
 ): Promise<EvacuationResult> {
   const ids: GroupId[] = [];
+  await context.lister.measureClocks([address], signal);
   await context.lister.list(address, ({ id }) => ids.push(id), signal);
+  // Once at least, as an audit does: the last audit may be from before the member was drained.
+  if (!context.isLookCheap()) await lookEverywhere(context, address, ids, signal);
   let moved = 0;
   for (let next = 0; next < ids.length; ) {
     // What is written within a second of the look at who has a copy by then.
@@ -55,9 +65,25 @@ export async function evacuate(
   return { moved, left: ids.length - moved };
 }
 
+/** Has the directory remember which other members within reach hold copies of the groups. */
+async function lookEverywhere(
+  { lister, members, directory }: EvacuationContext,
+  from: string,
+  ids: readonly GroupId[],
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = new Set(ids);
+  const others = (members()?.withinReach ?? []).filter((other) => other !== from);
+  const startedAt = Date.now();
+  const visit = (address: string, { id }: ListedGroup) => {
+    if (wanted.has(id)) directory.seen(id, address, startedAt);
+  };
+  await lister.listAll(others, visit, signal);
+}
+
 /**
- * Reads the groups, which takes a while where they are many, then looks who has copies of them, and writes at once: what others push
- * meanwhile must not be overwritten.
+ * Reads the groups, and looks everywhere, which takes a while where they are many, or a member hangs. Then it looks where pushes of
+ * them go, and writes at once: what others push meanwhile must not be overwritten.
  */
 async function moveBatch(
   context: EvacuationContext,
@@ -66,6 +92,7 @@ async function moveBatch(
   signal: AbortSignal,
 ): Promise<number> {
   const groups = await readAll(context, address, ids);
+  if (context.isLookCheap()) await lookEverywhere(context, address, ids, signal);
   const movable = await selectMovable(context, address, groups, signal);
   let moved = 0;
   await context.pace.each(
@@ -87,6 +114,8 @@ interface ReadGroup {
 interface MovableGroup extends ReadGroup {
   /** Its owner at the time of the look. */
   readonly to: string;
+  /** When the member says that it was last pushed to, by this router's clock. */
+  readonly pushedAt: LocalTime;
   /** When the look began, in milliseconds by this router's clock. */
   readonly lookedAt: number;
 }
@@ -108,11 +137,12 @@ async function readAll(
 
 /** Those that nobody has pushed to since they were read, and that have no copy but this one. */
 async function selectMovable(
-  { lister, members }: EvacuationContext,
+  context: EvacuationContext,
   address: string,
   groups: readonly ReadGroup[],
   signal: AbortSignal,
 ): Promise<readonly MovableGroup[]> {
+  const { lister, members } = context;
   const wanted = new Set(groups.map(({ id }) => id));
   const holders = new Set([address, ...groups.flatMap(({ id }) => ownerOf(members(), id) ?? [])]);
   const { copies, listed, startedAt } = await lister.find([...holders], (id) => wanted.has(id), signal);
@@ -120,17 +150,37 @@ async function selectMovable(
     const to = ownerOf(members(), id);
     const [own, ...others] = copies.get(id) ?? [];
     const isUnchanged = own?.address === address && own.pushTime === contents.pushTime && others.length === 0;
-    return isUnchanged && to !== undefined && to !== address && listed.has(to)
-      ? [{ id, contents, to, lookedAt: startedAt }]
-      : [];
+    if (!isUnchanged || to === undefined || to === address || !listed.has(to)) return [];
+    const group = { id, contents, to, pushedAt: own.pushedAt, lookedAt: startedAt };
+    return isKnownToCount(context, group, address) ? [group] : [];
   });
+}
+
+/**
+ * Whether all that is known of the group agrees with its copy on that member being the last push, and the only copy. Once it is moved,
+ * it would win over a deletion, and over newer copies on members that are not its owner or out of reach.
+ */
+export function isKnownToCount(
+  { directory, doubts }: Pick<EvacuationContext, "directory" | "doubts">,
+  { id, to, pushedAt }: Pick<MovableGroup, "id" | "to" | "pushedAt">,
+  from: string,
+): boolean {
+  const { truth, holders = [] } = directory.get(id) ?? {};
+  if (truth !== undefined && truth.address !== from) return false;
+  // The look tells what the owner holds, but not what it may still apply.
+  const isHeldElsewhere = holders.some(
+    ({ address, doubtedAt }) => address !== from && (address !== to || doubtedAt !== undefined),
+  );
+  return !isHeldElsewhere && doubts.about(id, from, pushedAt) === undefined;
 }
 
 async function move(context: EvacuationContext, group: MovableGroup, from: string): Promise<boolean> {
   const { id, contents, to, lookedAt } = group;
   const { gates, members, isInFlight, cleanUp, directory, journal } = context;
   return await gates.close(id, async () => {
-    if (ownerOf(members(), id) !== to || isInFlight(id) || journal.has(id, lookedAt)) return false;
+    const set = members();
+    if (set?.stateOf(from) !== "draining" || ownerOf(set, id) !== to) return false;
+    if (isInFlight(id) || journal.has(id, lookedAt) || !isKnownToCount(context, group, from)) return false;
     if (!(await cleanUp.store(id, contents, to))) return false;
     const now = Date.now();
     directory.acknowledged(id, { address: to, wholeAt: now, at: now }, [from]);

@@ -241,11 +241,13 @@ export class Placement {
     return notDeleted;
   }
 
-  /** Moves the groups of a member to their owners. Rejects when the member cannot be listed. */
+  /** Moves the groups of a draining member to their owners. Rejects when the member cannot be listed. */
   evacuate(address: string): Promise<EvacuationResult> {
     const context = {
       ...this.#surroundings,
+      isLookCheap: () => this.#isLookCheap,
       directory: this.#directory,
+      doubts: this.#doubts,
       lister: this.#lister,
       reader: this.#reader,
       cleanUp: this.#cleanUp,

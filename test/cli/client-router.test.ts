@@ -166,7 +166,7 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "a command 
       const [leaving, staying] = cluster.members as [Pushgateway, Pushgateway];
       const refusal = await run(cluster, "evacuate", leaving.address);
       expect(refusal).toMatchObject({ exitCode: 1, stdout: "" });
-      expect(refusal.stderr).toContain(`refuses: Cannot evacuate "${leaving.address}": it takes pushes`);
+      expect(refusal.stderr).toContain(`refuses: Cannot evacuate "${leaving.address}": it is active; drain it first`);
 
       const held = (await Promise.all(jobs.map((job) => cluster.held(job)))).filter(
         (at) => leaving.address in at,

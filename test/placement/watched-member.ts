@@ -11,6 +11,8 @@ const GROUPS_API = /^\/api\/v1\/(group|groups|dynamic-sharding)(\/|$)/;
 export class WatchedMember implements AsyncDisposable {
   /** Whether it answers 503 to everything. */
   isAway = false;
+  /** Whether it answers 503 to deletions. */
+  refusesDeletions = false;
   /** Otherwise it answers 404 to that. */
   listsGroups = true;
   /** Called with each request before it is handed on; the request waits for it. */
@@ -26,7 +28,7 @@ export class WatchedMember implements AsyncDisposable {
       idleTimeout: 0,
       fetch: async (request) => {
         const { pathname, search } = new URL(request.url);
-        if (this.isAway) return new Response("away", { status: 503 });
+        if (this.#isRefused(request.method)) return new Response("away", { status: 503 });
         if (pathname === LISTING) this.#looks++;
         if (request.method === "DELETE") this.#deletions++;
         await this.onRequest(request.method, pathname);
@@ -36,6 +38,10 @@ export class WatchedMember implements AsyncDisposable {
         return await fetch(`${url}${pathname}${search}`, { method, headers, body: await request.bytes() });
       },
     });
+  }
+
+  #isRefused(method: string): boolean {
+    return this.isAway || (this.refusesDeletions && method === "DELETE");
   }
 
   /** host:port */

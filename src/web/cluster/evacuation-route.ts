@@ -5,7 +5,7 @@ import { parseQuery } from "../query.ts";
 import type { Route } from "../web-handler.ts";
 import { type ClusterParts, currentMembers } from "./cluster-parts.ts";
 
-/** Moves the groups of a member to their owners. `left`: groups that are still there. Rejects when it cannot be listed. */
+/** Moves the groups of a draining member to their owners. `left`: groups that are still there. Rejects when it cannot be listed. */
 export type Evacuate = (address: string) => Promise<{ readonly moved: number; readonly left: number }>;
 
 /** POST /api/v1/members/evacuate?address=: moves the groups of a member that takes no pushes any more. */
@@ -23,10 +23,15 @@ export function evacuationRoute(parts: Pick<ClusterParts, "members">, evacuate: 
   };
 }
 
-/** A member that goes on taking pushes owns its groups, and would have them back with the next push. */
-function checkMember(set: MemberSet, address: string): void {
+/**
+ * A member that goes on taking pushes would have its groups back with the next one; and one that is on its way back may hold groups
+ * that were deleted, or pushed elsewhere, while it was away. Throws an ApiError unless the member is draining.
+ */
+export function checkMember(set: MemberSet, address: string): void {
   const member = set.members.find((known) => known.address === address);
   if (member === undefined) throw new ApiError(400, `Cannot evacuate "${address}": it is no member`);
-  if (!member.draining)
-    throw new ApiError(400, `Cannot evacuate "${address}": it takes pushes; list it in draining first`);
+  const { state, draining } = member;
+  if (state === "draining") return;
+  const remedy = draining ? "wait until it is draining" : "drain it first, and wait until it is draining";
+  throw new ApiError(400, `Cannot evacuate "${address}": it is ${state}; ${remedy}`);
 }
