@@ -3,6 +3,8 @@ import type { GroupId } from "../sharding/group-id.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
 import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import { type Directory, isDeletion } from "./directory.ts";
+import { ownerOf } from "./group-owner.ts";
+import { latestMs } from "./member-clocks.ts";
 import type { PlacementOptions } from "./placement-surroundings.ts";
 import type { PushJournal } from "./push-journal.ts";
 
@@ -11,8 +13,8 @@ export interface GroupDeletionContext {
   readonly isInFlight: (id: GroupId) => boolean;
   readonly options: () => PlacementOptions;
   readonly directory: Directory;
-  readonly lister: ClusterLister;
-  readonly removal: CopyRemoval;
+  readonly lister: Pick<ClusterLister, "measureClocks" | "find">;
+  readonly removal: Pick<CopyRemoval, "removeAll">;
   readonly journal: PushJournal;
 }
 
@@ -27,15 +29,15 @@ export interface SeenGroups {
 }
 
 /**
- * Why a group was not deleted. `pushed`: somebody has pushed to it since, or is about to, so it is another one than was meant.
- * `unconfirmed`: a member has not said that its copy is gone; it is asked again in the background.
+ * Why a group was not deleted. `pushed`: somebody has pushed to it since it was seen, or is about to, so that it is another one
+ * than was meant, and stays. `unconfirmed`: a member has not said that its copy is gone; it is asked again in the background.
  */
 export type NotDeleted = "pushed" | "unconfirmed";
 
 /**
  * Deletes groups as they were seen, a second's worth of them behind each look, so that what is pushed meanwhile stays, whichever way
- * it comes. Members that could not be listed are cleaned when they are within reach. Returns what was not deleted. Rejects
- * when the signal aborts.
+ * it comes and wherever it goes. Members that could not be listed are cleaned when they are within reach. Returns what was not
+ * deleted. Rejects when the signal aborts.
  */
 export async function deleteGroups(
   context: GroupDeletionContext,
@@ -87,6 +89,8 @@ class GroupDeletion {
   readonly #seen: SeenGroups;
   /** Groups that a member would not delete. */
   readonly #refused = new Set<GroupId>();
+  /** Members that could not be listed then, nor since. They are not asked with each batch: some hang until their time is up. */
+  readonly #unreadable = new Set<string>();
 
   constructor(context: GroupDeletionContext, seen: SeenGroups) {
     this.#context = context;
@@ -96,8 +100,11 @@ class GroupDeletion {
   /** One look, and what is deleted behind it. Returns the groups for which it takes another look. */
   async deleteBatch(batch: ReadonlySet<GroupId>, signal: AbortSignal): Promise<ReadonlySet<GroupId>> {
     const { lister, removal } = this.#context;
-    const holders = new Set([...batch].flatMap((id) => this.#seen.copiesOf(id).map(({ address }) => address)));
+    const holders = new Set([...batch].flatMap((id) => this.#holdersOf(id))).difference(this.#unreadable);
+    const unseen = [...holders].filter((address) => !this.#seen.held.has(address));
+    await lister.measureClocks(unseen, signal);
     const found = await lister.find([...holders], (id) => batch.has(id), signal);
+    for (const address of unseen) if (!found.listed.has(address)) this.#unreadable.add(address);
     const removals = [...batch].flatMap((id) => this.#removalsOf(id, found));
     const { failed, late } = await removal.removeAll(removals, found, signal);
     const left = new Set(late);
@@ -111,15 +118,21 @@ class GroupDeletion {
     return left;
   }
 
+  /** Members that held the group when it was seen, and those within reach that may have been pushed to since. */
+  #holdersOf(id: GroupId): readonly string[] {
+    const { members, directory } = this.#context;
+    const set = members();
+    const later = [ownerOf(set, id) ?? "", ...directory.holdersOf(id)];
+    const seen = this.#seen.copiesOf(id).map(({ address }) => address);
+    return [...seen, ...later.filter((address) => set?.isWithinReach(address))];
+  }
+
   #removalsOf(id: GroupId, { copies, listed, startedAt }: FoundCopies): readonly Removal[] {
     const { directory, members } = this.#context;
-    const seen = this.#seen.copiesOf(id);
-    const unlisted = new Set(seen.map(({ address }) => address).filter((address) => !listed.has(address)));
+    const unlisted = new Set(this.#holdersOf(id).filter((address) => !listed.has(address)));
     const found = copies.get(id) ?? [];
-    const isSame = (copy: FoundCopy) =>
-      seen.some(({ address, pushTime }) => address === copy.address && pushTime === copy.pushTime);
-    const newer = found.filter((copy) => !isSame(copy));
-    if (newer.length > 0 || this.#isBeingPushed(id, startedAt)) {
+    const newer = found.filter((copy) => !this.#isMeant(id, copy));
+    if (newer.length > 0 || this.#isBeingPushed(id, startedAt) || this.#wasPushedOutOfSight(id, listed)) {
       this.#keep(id, newer);
       return [];
     }
@@ -128,6 +141,20 @@ class GroupDeletion {
     // As of the moment when it was decided: what was pushed since is another group.
     directory.deleted(id, this.#seen.listedAt, [...found.map(({ address }) => address), ...unlisted]);
     return found.map(({ address, pushTime }) => ({ id, address, pushTime, carriage: undefined, reason: "deleted" }));
+  }
+
+  /** Whether the copy was there when the group was seen. */
+  #isMeant(id: GroupId, copy: FoundCopy): boolean {
+    // A member that could not be listed then, and has come within reach since.
+    if (!this.#seen.held.has(copy.address)) return latestMs(copy.pushedAt) < this.#seen.listedAt;
+    const seen = this.#seen.copiesOf(id);
+    return seen.some(({ address, pushTime }) => address === copy.address && pushTime === copy.pushTime);
+  }
+
+  /** Whether a member that the look does not tell of has acknowledged a push since the group was seen. */
+  #wasPushedOutOfSight(id: GroupId, listed: ReadonlySet<string>): boolean {
+    const { address, at } = this.#context.directory.get(id)?.truth ?? { at: 0 };
+    return address !== undefined && !listed.has(address) && at > this.#seen.listedAt;
   }
 
   /** Where it was pushed after a deletion that was noted before, nobody need look for it any more. */

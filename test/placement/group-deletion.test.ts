@@ -51,6 +51,19 @@ async function jobsOn({ url }: LocalPushgateway): Promise<ReadonlySet<string>> {
   return new Set([...(await groupsOf(url)).keys()].map((labels) => (JSON.parse(labels) as { job: string }).job));
 }
 
+async function jobsOwnedBy(router: LocalRouter, { address }: WatchedMember): Promise<readonly string[]> {
+  const owners = await Promise.all(JOBS.map((job) => router.ownersOf(`/metrics/job/${job}`)));
+  return JOBS.filter((_, index) => owners[index]?.owner === address);
+}
+
+/** As a push does that the router does not see. */
+async function move(jobs: readonly string[], from: LocalPushgateway, to: LocalPushgateway): Promise<void> {
+  for (const job of jobs) {
+    await fetch(`${to.url}/metrics/job/${job}`, { method: "PUT", body: "x 2\n" });
+    await fetch(`${from.url}/metrics/job/${job}`, { method: "DELETE" });
+  }
+}
+
 async function statesOf(router: LocalRouter): Promise<ReadonlyMap<string, string>> {
   const { data } = (await (await router.get("/api/v1/members")).json()) as {
     data: { members: readonly { address: string; state: string }[] };
@@ -112,6 +125,32 @@ describe("deleting groups that match", () => {
       expect((await jobsOn(pushgateway)).size).toBe(JOBS.length);
       expect([deleted, new Set(groups.map(({ error }) => error))]).toEqual([0, new Set([KEPT])]);
       expect((await router.metrics()).get("dynamic_sharding_misplaced_groups")).toBe(0);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    "spares groups that move to their owners meanwhile, and says so",
+    async () => {
+      const pushgateways = [kept(await LocalPushgateway.start()), kept(await LocalPushgateway.start())] as const;
+      const [from, to] = pushgateways;
+      const members = pushgateways.map(({ url }) => kept(new WatchedMember(url, { speaksGroupsApi: false })));
+      const [holder, owner] = members as [WatchedMember, WatchedMember];
+      const router = kept(await LocalRouter.start(configOf(members, { groups: { clean_up_rate: RATE } })));
+      await pushAll(from.url, 1);
+      const moving = await jobsOwnedBy(router, owner);
+      expect(moving.length).toBeGreaterThan(RATE);
+      let moved: Promise<void> | undefined;
+      holder.onRequest = async (method) => {
+        if (method === "DELETE") moved ??= move(moving, from, to);
+        await moved;
+      };
+      const { matched, deleted, groups } = await deleteAll(router);
+      expect(await jobsOn(to)).toEqual(new Set(moving));
+      const errors = groups.flatMap(({ labels, error }) => (error === undefined ? [] : [[labels.job, error] as const]));
+      for (const [job, error] of errors) expect([moving.includes(job), error]).toEqual([true, KEPT]);
+      expect(errors.length).toBeGreaterThanOrEqual(moving.length - RATE);
+      expect(deleted).toBe(matched - errors.length);
     },
     TEST_TIMEOUT_MS,
   );

@@ -1,3 +1,4 @@
+import type { NotDeleted } from "../../placement/group-deletion.ts";
 import type { GroupId } from "../../sharding/group-id.ts";
 import type { WorkSlices } from "../../work-slices.ts";
 import { ApiError, groupNameOf, JSON_TYPE, missingMembersHeader, respondError } from "../json-answer.ts";
@@ -7,12 +8,6 @@ import type { Route } from "../web-handler.ts";
 import type { ClusterListing } from "./cluster-listing.ts";
 import { type ClusterParts, currentMembers, listCluster, missingAddresses } from "./cluster-parts.ts";
 import { matchingGroups } from "./matching-groups.ts";
-
-/**
- * Why a group was not deleted. `pushed`: somebody has pushed to it since it was listed, so it stays. `unconfirmed`: a member may
- * still have it, and is made to give it up later.
- */
-type NotDeleted = "pushed" | "unconfirmed";
 
 /** Deletes groups as they were listed from all members within reach. Resolves with those that were not deleted. */
 export type DeleteGroups = (
