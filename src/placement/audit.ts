@@ -4,7 +4,7 @@ import type { GroupId } from "../sharding/group-id.ts";
 import { murmur3 } from "../sharding/murmur3.ts";
 import type { WorkSlices } from "../work-slices.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
-import type { Directory } from "./directory.ts";
+import { type Directory, isDeletion } from "./directory.ts";
 import { type ExpiryContext, reasonToGo } from "./expiry.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
 
@@ -111,7 +111,7 @@ class AuditPass {
   #isSuspect(id: GroupId, isAtHome: boolean): boolean {
     const entry = this.#directory.get(id);
     if (entry === undefined) return false;
-    const isDeleted = entry.truth !== undefined && entry.truth.address === undefined;
+    const isDeleted = isDeletion(entry.truth);
     const within = entry.holders.filter(({ address }) => this.#groups.has(address)).length;
     return isDeleted ? within > 0 : within > 1 || (within > 0 && isAtHome);
   }

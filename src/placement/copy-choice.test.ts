@@ -6,8 +6,11 @@ const NOTHING_KNOWN: ChoiceContext = { truth: undefined, truthIsOutOfReach: fals
 /** `doubted`: when a push was given up there, in seconds. */
 function copy(address: string, seconds: number, doubted?: number): SeenCopy {
   const doubtedAt = doubted === undefined ? undefined : doubted * 1000;
-  return { address, pushedAt: { seconds, uncertainty: 0.1 }, doubtedAt };
+  return { address, pushedAt: { seconds, uncertainty: 0.1 }, doubtedAt, isNew: false };
 }
+
+/** On a member that had none when the group was deleted. */
+const newCopy = (address: string, seconds: number): SeenCopy => ({ ...copy(address, seconds), isNew: true });
 
 const knows = (address: string | undefined, at: number, rest: Partial<ChoiceContext> = {}): ChoiceContext => ({
   ...NOTHING_KNOWN,
@@ -46,6 +49,30 @@ describe("chooseCopy()", () => {
       "known",
     ],
     [
+      "nothing of what may be from before its deletion",
+      [copy("a", 9.95)],
+      knows(undefined, 10),
+      undefined,
+      ["a"],
+      "known",
+    ],
+    [
+      "what was pushed in the moment of its deletion to a member that had it deleted",
+      [newCopy("a", 9.95), copy("b", 9.95)],
+      knows(undefined, 10),
+      "a",
+      ["b"],
+      "known",
+    ],
+    [
+      "nothing of what a member is dating back beyond its deletion",
+      [newCopy("a", 9)],
+      knows(undefined, 10),
+      undefined,
+      ["a"],
+      "known",
+    ],
+    [
       "no copy in doubt when what was acknowledged since is out of reach",
       [copy("a", 99, 8)],
       knows("b", 9, { truthIsOutOfReach: true }),
@@ -64,7 +91,7 @@ describe("chooseCopy()", () => {
     ],
     ["a copy pushed after the acknowledgement", [copy("a", 10), copy("b", 9)], knows("b", 9.5), "a", ["b"], "clocks"],
     ["none after a deletion", [copy("a", 10), copy("b", 9)], knows(undefined, 11), undefined, ["a", "b"], "known"],
-    ["what was pushed after a deletion", [copy("a", 12), copy("b", 9)], knows(undefined, 11), "a", ["b"], "clocks"],
+    ["what was pushed after a deletion", [copy("a", 12), copy("b", 9)], knows(undefined, 11), "a", ["b"], "known"],
     [
       "the newest left when the acknowledged copy is lost",
       [copy("a", 10), copy("c", 9)],

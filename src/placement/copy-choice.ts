@@ -1,6 +1,6 @@
 import { isDeletion, type Truth } from "./directory.ts";
 import { isOvertaken } from "./doubts.ts";
-import type { LocalTime } from "./member-clocks.ts";
+import { earliestMs, type LocalTime, latestMs } from "./member-clocks.ts";
 
 /** A copy of a group as it was just seen on a member. */
 export interface SeenCopy {
@@ -9,6 +9,8 @@ export interface SeenCopy {
   readonly pushedAt: LocalTime;
   /** As `Doubts.about` says. */
   readonly doubtedAt: number | undefined;
+  /** As `Directory.isNewAt` says. */
+  readonly isNew: boolean;
 }
 
 export interface CopyChoice {
@@ -49,6 +51,10 @@ export function chooseCopy(copies: readonly SeenCopy[], context: ChoiceContext):
   if (context.truth !== undefined && isTruthThere && later.length === 0) {
     return { keep: ofTruth?.address, stale: addressesBut(copies, ofTruth?.address), by: "known" };
   }
+  const [pushedSince, ...more] = later;
+  if (isDeletion(context.truth) && pushedSince !== undefined && more.length === 0) {
+    return { keep: pushedSince.address, stale: addressesBut(copies, pushedSince.address), by: "known" };
+  }
   const candidates = [later, credible, copies].find((group) => group.length > 0) ?? copies;
   return chooseByTime(copies, candidates, context);
 }
@@ -73,8 +79,9 @@ function chooseByTime(
 }
 
 /** Whether the copy was pushed after the acknowledgement for certain, so by somebody else. */
-function isAfter({ pushedAt }: SeenCopy, truth: Truth | undefined): boolean {
-  return truth !== undefined && pushedAt.seconds - pushedAt.uncertainty > truth.at / 1000;
+function isAfter({ pushedAt, isNew }: SeenCopy, truth: Truth | undefined): boolean {
+  if (truth === undefined) return false;
+  return isNew ? latestMs(pushedAt) > truth.at : earliestMs(pushedAt) > truth.at;
 }
 
 function isBefore(copy: SeenCopy, other: SeenCopy): boolean {

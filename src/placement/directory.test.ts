@@ -77,6 +77,24 @@ describe("Directory", () => {
     expect(directory.size).toBe(0);
   });
 
+  test("knows what was pushed since a deletion by who had no copy then", () => {
+    const directory = new Directory();
+    directory.seen(ID, "a", 1);
+    expect(directory.isNewAt(ID, "a")).toBe(false);
+    directory.deleted(ID, 2, ["b", "c"]);
+    directory.forget(ID, "c");
+    for (const address of ["a", "b", "c"]) directory.seen(ID, address, 3);
+    expect(["a", "b", "c", "d"].map((address) => directory.isNewAt(ID, address))).toEqual([true, false, true, false]);
+    directory.seen(ID, "a", 4);
+    expect(directory.isNewAt(ID, "a")).toBe(true);
+    directory.deleted(ID, 5, ["a"]);
+    directory.seen(ID, "a", 6);
+    expect(directory.isNewAt(ID, "a")).toBe(false);
+    directory.acknowledged(ID, { address: "b", wholeAt: 7, at: 7 }, []);
+    directory.seen(ID, "c", 8);
+    expect(directory.isNewAt(ID, "c")).toBe(false);
+  });
+
   test("keeps nothing of a deletion that reached everybody", () => {
     const directory = new Directory();
     directory.seen(ID, "a", 1);

@@ -23,6 +23,8 @@ export interface Holder {
   readonly doubtedAt: number | undefined;
   /** When this was learnt, in milliseconds by this router's clock. */
   readonly since: number;
+  /** Whether it had no copy when the group was deleted, so that what it holds was pushed since, be it in the same moment. */
+  readonly isNew?: boolean;
 }
 
 /** What this router knows of one group that is, or may be, elsewhere than at its owner. */
@@ -72,6 +74,12 @@ export class Directory {
     return this.#entries.get(id)?.holders.map(({ address }) => address) ?? [];
   }
 
+  /** Whether the group was deleted, and the member had no copy then: what it holds was pushed since. */
+  isNewAt(id: GroupId, address: string): boolean {
+    const { truth, holders = [] } = this.#entries.get(id) ?? {};
+    return isDeletion(truth) && holders.some((holder) => holder.address === address && holder.isNew === true);
+  }
+
   entries(): Iterable<[GroupId, DirectoryEntry]> {
     return this.#entries.entries();
   }
@@ -83,7 +91,7 @@ export class Directory {
 
   /** The group was deleted; `others` could not be told and may still hold copies. Nothing is kept when there are none. */
   deleted(id: GroupId, at: number, others: Iterable<string>): Truth {
-    const doubted = (this.#entries.get(id)?.holders ?? []).filter(({ doubtedAt }) => doubtedAt !== undefined);
+    const doubted = doubtedAmong(this.#entries.get(id)?.holders ?? []);
     this.#entries.delete(id);
     const truth = { address: undefined, wholeAt: at, at };
     this.#settle(id, truth, doubted, others);
@@ -99,8 +107,10 @@ export class Directory {
       this.#putEntry(id, this.#onlySeen(address, now));
       return;
     }
-    const doubtedAt = entry?.holders.find((holder) => holder.address === address)?.doubtedAt;
-    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], { address, doubtedAt, since: now }));
+    const before = entry?.holders.find((holder) => holder.address === address);
+    const isNew = before === undefined ? isDeletion(entry?.truth) : before.isNew === true;
+    const holder = { address, doubtedAt: before?.doubtedAt, since: now, isNew };
+    this.#put(id, entry?.truth, replaceHolder(entry?.holders ?? [], holder));
   }
 
   /** A push to the member was given up after its bytes were sent. */
@@ -141,7 +151,7 @@ export class Directory {
   wiped(at: number): void {
     for (const [id, { truth, holders }] of this.#entries) {
       if (truth !== undefined && truth.at > at) continue;
-      const kept = isDeletion(truth) ? holders : holders.filter(({ doubtedAt }) => doubtedAt !== undefined);
+      const kept = isDeletion(truth) ? holders : doubtedAmong(holders);
       if (kept.length === 0) this.#entries.delete(id);
       else this.#entries.set(id, { truth: { address: undefined, wholeAt: at, at }, holders: kept });
     }
@@ -183,6 +193,13 @@ export class Directory {
 /** Whether the group was deleted, so that every copy of it has to go. */
 export function isDeletion(truth: Truth | undefined): boolean {
   return truth !== undefined && truth.address === undefined;
+}
+
+/** Those that may still apply a push that was given up, also behind a deletion. */
+function doubtedAmong(holders: readonly Holder[]): readonly Holder[] {
+  return holders.flatMap(({ address, doubtedAt, since }) =>
+    doubtedAt === undefined ? [] : [{ address, doubtedAt, since }],
+  );
 }
 
 function isOnlySeen({ truth, holders }: DirectoryEntry): boolean {

@@ -264,7 +264,8 @@ export class Placement {
     const set = this.#surroundings.members();
     const seen = copies.map(({ address, pushTime }) => {
       const pushedAt = this.#lister.localTime(address, pushTime);
-      return { address, pushedAt, doubtedAt: this.#doubts.about(id, address, pushedAt) };
+      const doubtedAt = this.#doubts.about(id, address, pushedAt);
+      return { address, pushedAt, doubtedAt, isNew: this.#directory.isNewAt(id, address) };
     });
     const truthAddress = entry?.truth?.address;
     const truthIsOutOfReach = truthAddress !== undefined && set?.stateOf(truthAddress) === "down";

@@ -137,6 +137,28 @@ test.each(["pushed to its owner", "deleted"])(
 );
 
 test(
+  "a push through another router right behind a DELETE stays, also while a member is away that may have an old copy",
+  async () => {
+    const audits = { groups: { audit_interval: "1s" } };
+    const members = [await startMember(false), await startMember(false)] as const;
+    const [away, owner] = members;
+    const router = resources.use(await LocalRouter.start(configOf(members, audits)));
+    const path = await router.pathOwnedBy(owner.address);
+    for (const member of members) await request(member, path, "x 1\n");
+    away.isAway = true;
+    const isDown = async () => (await router.metrics()).get('dynamic_sharding_members{state="down"}') === 1;
+    await waitFor("it to be down", isDown, { timeoutMs: 20_000 });
+    expect((await router.push(path, undefined, { method: "DELETE" })).status).toBe(202);
+    await request(owner, path, "x 2\n");
+    away.isAway = false;
+    await waitFor("the old copy to go", async () => Bun.deepEquals(await samplesAt(away), {}), { timeoutMs: 30_000 });
+    await Bun.sleep(5_000); // What is taken for deleted is left alone for two seconds, and then goes with the next audit.
+    expect(await samplesAt(owner)).toEqual({ x: 2 });
+  },
+  TEST_TIMEOUT_MS,
+);
+
+test(
   "a group that was deleted does not come back with a member that had left the cluster for a while",
   async () => {
     const members = [await startMember(false), await startMember(false)] as const;
