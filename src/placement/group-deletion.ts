@@ -13,8 +13,8 @@ export interface GroupDeletionContext {
   readonly isInFlight: (id: GroupId) => boolean;
   readonly options: () => PlacementOptions;
   readonly directory: Directory;
-  readonly lister: Pick<ClusterLister, "measureClocks" | "find">;
-  readonly removal: Pick<CopyRemoval, "removeAll">;
+  readonly lister: ClusterLister;
+  readonly removal: CopyRemoval;
   readonly journal: PushJournal;
 }
 

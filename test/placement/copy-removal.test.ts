@@ -1,22 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createLogger } from "../../src/log.ts";
-import { Carrier } from "../../src/placement/carrier.ts";
-import { CleanUp } from "../../src/placement/clean-up.ts";
-import { ClusterLister } from "../../src/placement/cluster-lister.ts";
-import { CopyRemoval, type Removal } from "../../src/placement/copy-removal.ts";
-import { Directory } from "../../src/placement/directory.ts";
-import { Doubts } from "../../src/placement/doubts.ts";
-import { GroupReader } from "../../src/placement/group-reader.ts";
-import { KeyGates } from "../../src/placement/key-gates.ts";
-import { MemberClocks } from "../../src/placement/member-clocks.ts";
-import { Pace } from "../../src/placement/pace.ts";
-import { PushJournal } from "../../src/placement/push-journal.ts";
-import { Thaws } from "../../src/placement/thaws.ts";
-import { FeatureDetection } from "../../src/pushgateway/feature-detection.ts";
-import { PushgatewayClients } from "../../src/pushgateway/pushgateway-clients.ts";
-import { WorkSlices } from "../../src/work-slices.ts";
+import type { Removal } from "../../src/placement/copy-removal.ts";
+import type { PushJournal } from "../../src/placement/push-journal.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
 import { groupsOf } from "../support/groups.ts";
+import { type RemovalParts, removalParts } from "./removal-parts.ts";
 import { WatchedMember } from "./watched-member.ts";
 
 const RATE = 5;
@@ -38,44 +25,14 @@ afterEach(async () => {
 
 /** Removes copies as a router does that knows nothing but what it sees. */
 class Remover {
-  readonly lister: ClusterLister;
-  readonly journal = new PushJournal();
-  readonly #removal: CopyRemoval;
+  readonly #parts: RemovalParts;
 
   constructor(stack: AsyncDisposableStack) {
-    const [directory, clocks] = [new Directory(), new MemberClocks()];
-    const onUnreachable = () => {};
-    const times = { stallTimeoutMs: 5_000, probeTimeoutMs: 1_000, probePath: "/-/healthy" };
-    const clients = new PushgatewayClients({ maxInFlight: 16, maxQueued: 16, ...times, onUnreachable });
-    stack.defer(() => clients.close());
-    const nop = () => {};
-    const slices = new WorkSlices();
-    this.lister = new ClusterLister({ clocks, slices, onUnreadable: nop });
-    const parts = {
-      clients,
-      directory,
-      clocks,
-      doubts: new Doubts(directory, new Thaws()),
-      reader: new GroupReader(async () => new Map()),
-      lister: this.lister,
-      features: new FeatureDetection(),
-      utf8Names: () => false,
-      observer: { copyRemoved: nop, familiesCarried: nop, cleanUpFailed: nop, audited: nop },
-      log: createLogger({ level: "error", format: "logfmt", write: nop }),
-    };
-    const cleanUp = new CleanUp(parts);
-    this.#removal = new CopyRemoval({
-      members: () => undefined,
-      isInFlight: () => false,
-      slices,
-      directory,
-      lister: this.lister,
-      cleanUp,
-      carrier: new Carrier({ ...parts, cleanUp }),
-      gates: new KeyGates(),
-      pace: new Pace(() => RATE),
-      journal: this.journal,
-    });
+    this.#parts = removalParts(stack, { members: () => undefined, rate: RATE });
+  }
+
+  get journal(): PushJournal {
+    return this.#parts.journal;
   }
 
   /** Removes all that the member has, and carries what the copy at `to` lacks, if a member is named. `meanwhile`: done behind the look. */
@@ -90,11 +47,12 @@ class Remover {
         reason: "stale",
       });
     const { signal } = new AbortController();
-    await this.lister.list(address, add, signal);
+    const { lister, removal } = this.#parts;
+    await lister.list(address, add, signal);
     removals.sort((a, b) => JOBS.indexOf(a.id) - JOBS.indexOf(b.id));
     await meanwhile();
     const endedAt = Date.now();
-    return await this.#removal.removeAll(removals, { startedAt: endedAt - LOOK_MS, endedAt }, signal);
+    return await removal.removeAll(removals, { startedAt: endedAt - LOOK_MS, endedAt }, signal);
   }
 }
 

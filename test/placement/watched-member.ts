@@ -17,6 +17,7 @@ export class WatchedMember implements AsyncDisposable {
   listsGroups = true;
   /** Called with each request before it is handed on; the request waits for it. */
   onRequest: (method: string, path: string) => Promise<void> = async () => {};
+  #requests = 0;
   #looks = 0;
   #deletions = 0;
   readonly #server: Bun.Server<undefined>;
@@ -27,6 +28,7 @@ export class WatchedMember implements AsyncDisposable {
       port: 0,
       idleTimeout: 0,
       fetch: async (request) => {
+        this.#requests++;
         const { pathname, search } = new URL(request.url);
         if (this.#isRefused(request.method)) return new Response("away", { status: 503 });
         if (pathname === LISTING) this.#looks++;
@@ -47,6 +49,11 @@ export class WatchedMember implements AsyncDisposable {
   /** host:port */
   get address(): string {
     return `127.0.0.1:${this.#server.port}`;
+  }
+
+  /** How often it was asked for anything, also while it refused that. */
+  get requests(): number {
+    return this.#requests;
   }
 
   /** How often it was asked for all of its groups. */
