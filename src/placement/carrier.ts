@@ -58,7 +58,7 @@ interface Copy {
 
 /** When clocks that cannot be read are taken as they are known. */
 const CLOCKS_TIMEOUT_MS = 3_000;
-/** What was read longer ago is looked at once more before it is written: another router may have pushed to it. */
+/** Of a group that is being pushed, what was read longer ago is looked at once more before it is written. */
 const FRESH_MS = 100;
 const NOTHING_READ: ReadonlyMap<string, number> = new Map();
 
@@ -114,7 +114,7 @@ export class Carrier {
     if (missing.length === 0) return "done";
     if (!this.#isWritable(carriage, copies)) return "left";
     const involved = new Set([to, ...missing.map(({ address }) => address)]);
-    if (!(await this.#areUnchanged(id, involved, copies, readAt))) return "left";
+    if (!(await this.#areUnchanged(carriage, involved, copies, readAt))) return "left";
     const families = missing.map(({ family }) => family);
     const isWritten = await guard.write(() => cleanUp.put(id, families, to, "POST"));
     if (isWritten !== true) return isWritten === undefined ? "left" : "failed";
@@ -128,12 +128,12 @@ export class Carrier {
 
   /** Whether nobody has pushed to the copies on these members, nor deleted them, since they were read. */
   async #areUnchanged(
-    id: GroupId,
+    { id, quietS }: Carriage,
     members: ReadonlySet<string>,
     copies: readonly Copy[],
     readAt: number,
   ): Promise<boolean> {
-    if (performance.now() - readAt <= FRESH_MS) return true;
+    if (quietS > 0 || performance.now() - readAt <= FRESH_MS) return true;
     const again = await this.#read(id, [...members]);
     const timeIn = (read: readonly Copy[], member: string) =>
       read.find(({ address }) => address === member)?.contents.pushTime;

@@ -24,7 +24,8 @@ export interface CleanUpContext {
 
 /** When a member that was asked to delete or to take families is given up. It is asked again later. */
 const REQUEST_TIMEOUT_MS = 3_000;
-const DETECTION_TIMEOUT_MS = 1_000;
+/** Clients wait for what is done behind their pushes; who is slow to say what it can do is taken for a stock Pushgateway. */
+const DETECTION_TIMEOUT_MS = 300;
 
 /** Deletes and stores copies. Whoever has it do so sees to it that no push is between. */
 export class CleanUp {

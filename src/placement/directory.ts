@@ -151,7 +151,7 @@ export class Directory {
   wiped(at: number): void {
     for (const [id, { truth, holders }] of this.#entries) {
       if (truth !== undefined && truth.at > at) continue;
-      const kept = isDeletion(truth) ? holders : doubtedAmong(holders);
+      const kept = isDeletion(truth) ? holders.map(asOld) : doubtedAmong(holders);
       if (kept.length === 0) this.#entries.delete(id);
       else this.#entries.set(id, { truth: { address: undefined, wholeAt: at, at }, holders: kept });
     }
@@ -197,9 +197,12 @@ export function isDeletion(truth: Truth | undefined): boolean {
 
 /** Those that may still apply a push that was given up, also behind a deletion. */
 function doubtedAmong(holders: readonly Holder[]): readonly Holder[] {
-  return holders.flatMap(({ address, doubtedAt, since }) =>
-    doubtedAt === undefined ? [] : [{ address, doubtedAt, since }],
-  );
+  return holders.filter(({ doubtedAt }) => doubtedAt !== undefined).map(asOld);
+}
+
+/** Before the next deletion it may hold a copy. */
+function asOld({ address, doubtedAt, since }: Holder): Holder {
+  return { address, doubtedAt, since };
 }
 
 function isOnlySeen({ truth, holders }: DirectoryEntry): boolean {

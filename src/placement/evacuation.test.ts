@@ -13,6 +13,7 @@ const FROM = "from:1";
 const TO = "to:1";
 const OTHER = "other:1";
 const NOW = 1_000_000;
+const BEFORE = NOW - 70_000;
 const PUSHED_AT = { seconds: NOW / 1000 - 60, uncertainty: 0.05 };
 
 function truthAt(address: string) {
@@ -30,6 +31,25 @@ describe("isKnownToCount()", () => {
     ["that an audit found there", true, (directory) => directory.seen(ID, FROM, NOW)],
     ["whose last push it acknowledged", true, (directory) => directory.acknowledged(ID, truthAt(FROM), [])],
     ["that the owner held once", true, (directory) => directory.seen(ID, TO, NOW)],
+    [
+      "that it acknowledged by a PUT, and a member out of reach has from before",
+      true,
+      (directory) => directory.acknowledged(ID, truthAt(FROM), [OTHER]),
+    ],
+    [
+      "that a member out of reach may have more of",
+      false,
+      (directory) => directory.acknowledged(ID, { ...truthAt(FROM), wholeAt: undefined }, [OTHER]),
+    ],
+    ["that was pushed after it was deleted", true, (directory) => directory.deleted(ID, BEFORE, [FROM])],
+    [
+      "that was pushed after another member's copy of it, which is gone",
+      true,
+      (directory) => {
+        directory.acknowledged(ID, { address: OTHER, wholeAt: BEFORE, at: BEFORE }, [FROM]);
+        directory.forget(ID, OTHER);
+      },
+    ],
     ["that was deleted", false, (directory) => directory.deleted(ID, NOW, [FROM])],
     ["that the owner acknowledged", false, (directory) => directory.acknowledged(ID, truthAt(TO), [FROM])],
     ["that another member acknowledged", false, (directory) => directory.acknowledged(ID, truthAt(OTHER), [FROM])],
@@ -50,7 +70,8 @@ describe("isKnownToCount()", () => {
     const directory = new Directory();
     const thaws = new Thaws();
     learn(directory, thaws);
-    const context = { directory, doubts: new Doubts(directory, thaws) };
+    const members = () => setWith("draining", 0);
+    const context = { directory, doubts: new Doubts(directory, thaws), members };
     expect(isKnownToCount(context, { id: ID, to: TO, pushedAt: PUSHED_AT }, FROM)).toBe(expected);
   });
 });

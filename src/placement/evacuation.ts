@@ -5,12 +5,12 @@ import type { ListedGroup } from "../pushgateway/group-json.ts";
 import type { GroupId } from "../sharding/group-id.ts";
 import type { CleanUp } from "./clean-up.ts";
 import type { ClusterLister } from "./cluster-lister.ts";
-import type { Directory } from "./directory.ts";
+import type { Directory, Holder } from "./directory.ts";
 import type { Doubts } from "./doubts.ts";
 import { ownerOf } from "./group-owner.ts";
 import type { GroupReader } from "./group-reader.ts";
 import type { KeyGates } from "./key-gates.ts";
-import type { LocalTime } from "./member-clocks.ts";
+import { earliestMs, type LocalTime } from "./member-clocks.ts";
 import type { Pace } from "./pace.ts";
 import type { PushJournal } from "./push-journal.ts";
 
@@ -53,9 +53,9 @@ export async function evacuate(
   await context.lister.measureClocks([address], signal);
   await context.lister.list(address, ({ id }) => ids.push(id), signal);
   // Once at least, as an audit does: the last audit may be from before the member was drained.
-  if (!context.isLookCheap()) await lookEverywhere(context, address, ids, signal);
+  const isSeen = context.isLookCheap() || (await lookEverywhere(context, address, ids, signal));
   let moved = 0;
-  for (let next = 0; next < ids.length; ) {
+  for (let next = 0; isSeen && next < ids.length; ) {
     // What is written within a second of the look at who has a copy by then.
     const batch = context.pace.withinASecond(ids.slice(next, next + MAX_BATCH), () => address);
     moved += await context.journal.during(() => moveBatch(context, address, batch, signal));
@@ -65,20 +65,20 @@ export async function evacuate(
   return { moved, left: ids.length - moved };
 }
 
-/** Has the directory remember which other members within reach hold copies of the groups. */
+/** Has the directory remember which other members within reach hold copies of the groups. False: one of them could not be listed. */
 async function lookEverywhere(
   { lister, members, directory }: EvacuationContext,
   from: string,
   ids: readonly GroupId[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const wanted = new Set(ids);
   const others = (members()?.withinReach ?? []).filter((other) => other !== from);
   const startedAt = Date.now();
   const visit = (address: string, { id }: ListedGroup) => {
     if (wanted.has(id)) directory.seen(id, address, startedAt);
   };
-  await lister.listAll(others, visit, signal);
+  return (await lister.listAll(others, visit, signal)).size === 0;
 }
 
 /**
@@ -91,8 +91,11 @@ async function moveBatch(
   ids: readonly GroupId[],
   signal: AbortSignal,
 ): Promise<number> {
+  // What is acknowledged from here on makes the group another one than the one that is read.
+  const lookedAt = Date.now();
   const groups = await readAll(context, address, ids);
-  if (context.isLookCheap()) await lookEverywhere(context, address, ids, signal);
+  // One that cannot be listed may have what is newest.
+  if (context.isLookCheap() && !(await lookEverywhere(context, address, ids, signal))) return 0;
   const movable = await selectMovable(context, address, groups, signal);
   let moved = 0;
   await context.pace.each(
@@ -100,7 +103,7 @@ async function moveBatch(
     ({ to }) => to,
     signal,
     async (group) => {
-      if (await move(context, group, address)) moved++;
+      if (await move(context, group, address, lookedAt)) moved++;
     },
   );
   return moved;
@@ -116,8 +119,6 @@ interface MovableGroup extends ReadGroup {
   readonly to: string;
   /** When the member says that it was last pushed to, by this router's clock. */
   readonly pushedAt: LocalTime;
-  /** When the look began, in milliseconds by this router's clock. */
-  readonly lookedAt: number;
 }
 
 /** Those that can be read, and carried in full. */
@@ -145,13 +146,13 @@ async function selectMovable(
   const { lister, members } = context;
   const wanted = new Set(groups.map(({ id }) => id));
   const holders = new Set([address, ...groups.flatMap(({ id }) => ownerOf(members(), id) ?? [])]);
-  const { copies, listed, startedAt } = await lister.find([...holders], (id) => wanted.has(id), signal);
+  const { copies, listed } = await lister.find([...holders], (id) => wanted.has(id), signal);
   return groups.flatMap(({ id, contents }) => {
     const to = ownerOf(members(), id);
     const [own, ...others] = copies.get(id) ?? [];
     const isUnchanged = own?.address === address && own.pushTime === contents.pushTime && others.length === 0;
     if (!isUnchanged || to === undefined || to === address || !listed.has(to)) return [];
-    const group = { id, contents, to, pushedAt: own.pushedAt, lookedAt: startedAt };
+    const group = { id, contents, to, pushedAt: own.pushedAt };
     return isKnownToCount(context, group, address) ? [group] : [];
   });
 }
@@ -161,21 +162,27 @@ async function selectMovable(
  * it would win over a deletion, and over newer copies on members that are not its owner or out of reach.
  */
 export function isKnownToCount(
-  { directory, doubts }: Pick<EvacuationContext, "directory" | "doubts">,
+  { directory, doubts, members }: Pick<EvacuationContext, "directory" | "doubts" | "members">,
   { id, to, pushedAt }: Pick<MovableGroup, "id" | "to" | "pushedAt">,
   from: string,
 ): boolean {
   const { truth, holders = [] } = directory.get(id) ?? {};
-  if (truth !== undefined && truth.address !== from) return false;
-  // The look tells what the owner holds, but not what it may still apply.
-  const isHeldElsewhere = holders.some(
-    ({ address, doubtedAt }) => address !== from && (address !== to || doubtedAt !== undefined),
-  );
-  return !isHeldElsewhere && doubts.about(id, from, pushedAt) === undefined;
+  const isHolder = (member: string | undefined) => holders.some(({ address }) => address === member);
+  // A push through another router may have come after a deletion, or after a push that is gone.
+  const isNewer = truth !== undefined && !isHolder(truth.address) && earliestMs(pushedAt) > truth.at;
+  if (truth !== undefined && truth.address !== from && !isNewer) return false;
+  // What is out of reach, and older than a push that replaced all of it, is deleted when it is back.
+  const isWhole = truth?.address === from && truth.wholeAt !== undefined;
+  const isHarmless = ({ address, doubtedAt }: Holder) => {
+    if (address === from) return true;
+    // The look tells what the owner holds, but not what it may still apply.
+    return doubtedAt === undefined && (address === to || (isWhole && members()?.isWithinReach(address) !== true));
+  };
+  return holders.every(isHarmless) && doubts.about(id, from, pushedAt) === undefined;
 }
 
-async function move(context: EvacuationContext, group: MovableGroup, from: string): Promise<boolean> {
-  const { id, contents, to, lookedAt } = group;
+async function move(context: EvacuationContext, group: MovableGroup, from: string, lookedAt: number): Promise<boolean> {
+  const { id, contents, to } = group;
   const { gates, members, isInFlight, cleanUp, directory, journal } = context;
   return await gates.close(id, async () => {
     const set = members();

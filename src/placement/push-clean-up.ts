@@ -154,12 +154,23 @@ export class PushCleanUp {
     const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
     const read = isLatest && mustLook ? await copyJoin.complete(id, truth.address ?? "", addresses, guard) : undefined;
     const isToGo = isLatest && (!mustLook || read !== undefined) && !guard.signal.aborted;
+    const held = isToGo && read !== undefined ? this.#forgetAbsent(id, addresses, read) : addresses;
     // What was not looked at is older than the acknowledgement; what is newer came by another router, and a look has to tell.
     const pushTimeAt = (address: string) =>
       read === undefined ? clocks.latestMemberSeconds(address, truth.at) : (read.get(address) ?? 0);
-    if (isToGo && (await this.#removeAll(id, addresses, pushTimeAt, guard))) {
+    if (isToGo && (await this.#removeAll(id, held, pushTimeAt, guard))) {
       directory.dropIfAtHome(id, ownerOf(members(), id));
     } else onLeft(id);
+  }
+
+  /** Those that were read to have a copy, or may still apply a push that was given up: a deletion goes behind that. */
+  #forgetAbsent(id: GroupId, addresses: readonly string[], read: ReadonlyMap<string, number>): readonly string[] {
+    const { directory } = this.#context;
+    const isDoubted = (address: string) =>
+      directory.get(id)?.holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
+    const held = addresses.filter((address) => read.has(address) || isDoubted(address));
+    for (const address of addresses) if (!held.includes(address)) directory.forget(id, address);
+    return held;
   }
 
   /** Waits for pushes of the group that were on their way when the gate closed. False: they take too long. */

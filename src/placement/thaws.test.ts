@@ -55,6 +55,15 @@ test("a member that dates something within its outage was not frozen, and its da
   expect(aboutA(thaws, 110)).toBeDefined();
 });
 
+test("a push that this router gave up may then explain what was dated at the end of the outage, and nothing after it", () => {
+  const directory = new Directory();
+  directory.doubted("job", "a", 99_000);
+  const thaws = thawed();
+  thaws.seen("a", at(105));
+  const explained = [99.5, 105, 108, 110, 111.2].map((seconds) => aboutA(thaws, seconds, directory) !== undefined);
+  expect(explained).toEqual([true, false, false, true, false]);
+});
+
 test("a push that this router gave up is applied by the end of the thaw", () => {
   const directory = new Directory();
   directory.doubted("job", "a", 101_000);

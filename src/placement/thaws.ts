@@ -10,6 +10,8 @@ interface Thaw {
   /** Between these, what had waited in its sockets was applied. */
   readonly from: number;
   readonly until: number;
+  /** Whether it was no thaw: others pushed to the member within the outage. */
+  readonly isRefuted: boolean;
 }
 
 /** A thawed member has worked off what was in its sockets so long after its first answer. */
@@ -48,7 +50,7 @@ export class Thaws {
     // In a panic, members that look down are pushed to all the same.
     if (!wasSilent || this.#panickedAt >= downSince) return;
     const outageFrom = downSince - NOTICED_EARLIER_MS;
-    const thaw = { outageFrom, downSince, from: unansweredAt, until: now + WORK_OFF_MS };
+    const thaw = { outageFrom, downSince, from: unansweredAt, until: now + WORK_OFF_MS, isRefuted: false };
     this.#byMember.set(address, [...(this.#byMember.get(address) ?? []), thaw].slice(-MAX_THAWS));
   }
 
@@ -58,31 +60,32 @@ export class Thaws {
    */
   seen(address: string, pushedAt: LocalTime): void {
     const thaws = this.#byMember.get(address);
-    const isRefuted = ({ downSince, from }: Thaw) =>
-      earliestMs(pushedAt) > downSince && latestMs(pushedAt) < from - TOLD_LATE_MS;
-    if (thaws?.some(isRefuted)) {
-      this.#byMember.set(
-        address,
-        thaws.filter((thaw) => !isRefuted(thaw)),
-      );
-    }
+    if (thaws === undefined || !thaws.some((thaw) => !thaw.isRefuted && isWithinOutage(pushedAt, thaw))) return;
+    const told = thaws.map((thaw) => (isWithinOutage(pushedAt, thaw) ? { ...thaw, isRefuted: true } : thaw));
+    this.#byMember.set(address, told);
   }
 
   /** The thaw in which the member may have taken a push that it dates so. */
   at(address: string, pushedAt: LocalTime): Thaw | undefined {
-    return this.#byMember
-      .get(address)
-      ?.findLast(({ from, until }) => latestMs(pushedAt) >= from && earliestMs(pushedAt) <= until);
+    return this.#byMember.get(address)?.findLast(({ from, until, isRefuted }) => {
+      return !isRefuted && latestMs(pushedAt) >= from && earliestMs(pushedAt) <= until;
+    });
   }
 
   /** Whether the member may still apply what was given up at that time, or has dated it so. */
   mayExplain(address: string, pushedAt: LocalTime, givenUpAt: number): boolean {
     const thaw = this.#byMember.get(address)?.find(({ until }) => until >= givenUpAt);
-    return thaw === undefined || earliestMs(pushedAt) <= thaw.until;
+    if (thaw === undefined) return true;
+    return earliestMs(pushedAt) <= thaw.until && !(thaw.isRefuted && isWithinOutage(pushedAt, thaw));
   }
 
   /** Whether the member thawed a moment ago and may still be at work on what had waited. */
   isRecent(address: string, now: number): boolean {
-    return this.#byMember.get(address)?.some(({ until }) => until >= now) === true;
+    return this.#byMember.get(address)?.some(({ until, isRefuted }) => !isRefuted && until >= now) === true;
   }
+}
+
+/** Whether a member that is frozen cannot have dated it so: checks went unanswered before and after. */
+function isWithinOutage(pushedAt: LocalTime, { downSince, from }: Thaw): boolean {
+  return earliestMs(pushedAt) > downSince && latestMs(pushedAt) < from - TOLD_LATE_MS;
 }

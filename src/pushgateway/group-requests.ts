@@ -27,7 +27,7 @@ export interface GroupRequestOptions {
   readonly utf8Names: boolean;
   /** Deadline for the whole, the wait for a connection included. */
   readonly timeoutMs: number;
-  /** Gives the request up as long as none of it went out. */
+  /** Gives the request up as long as it waits for a connection. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -119,7 +119,7 @@ class GroupRequest implements OutgoingRequest, AttemptReceiver {
       timeoutMs,
     );
     const onAbort = () => {
-      if (!this.#wasSent) this.#giveUp("given up before it was sent");
+      if (this.#attempt?.connection === undefined) this.#giveUp("given up before it was sent");
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#attempt = client.send(this, this);
