@@ -4,8 +4,7 @@ import { type MemberStatus, membersOf } from "./router-view.ts";
 const PAUSE_MS = 200;
 /**
  * Routers hear of a change one after the other, within so long of each other. When they differ for longer, though nobody gave them different
- * configurations, the machine is so busy that health checks fail at one of them, or one of them alone has seen a member die that was
- * back within a moment.
+ * configurations, the machine is so busy that health checks fail at one of them.
  */
 const USUAL_MS = 2_000;
 /** A group is pushed, and scraped, so long after routers are in order again. */
