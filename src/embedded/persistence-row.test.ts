@@ -161,6 +161,18 @@ describe("rows of groups", () => {
     );
   });
 
+  test("give back a zero bucket whose floating count is beyond all integers", () => {
+    const buckets = { spans: [], deltas: [], counts: [] };
+    const native = { schema: 0, zeroThreshold: 1, negative: buckets, positive: buckets, exemplars: [] };
+    const zero = { ...native, zeroCount: 2 ** 70 };
+    const value = { count: 1, sum: 1, buckets: [], native: zero, isFloat: false };
+    const metric = { labels: [], value, timestampMs: undefined, exemplar: undefined, createdAt: undefined };
+    const store = new GroupStore(OPTIONS);
+    push(store, [{ name: "x", help: undefined, type: "histogram", metrics: [metric] }], 1);
+    expect([...store.groups()]).toHaveLength(1);
+    expect(comparable(saveAndRestore(store))).toEqual(comparable(withoutVersions(store)));
+  });
+
   test("give back groups without series and those whose first push failed", () => {
     const store = new GroupStore(OPTIONS);
     store.replace(KEY, [], 1);

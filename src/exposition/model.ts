@@ -78,12 +78,15 @@ export interface Histogram {
   readonly isFloat: boolean;
 }
 
+/** The greatest count of an integer histogram, as near as a number can be; what is greater can only be a floating one. */
+const MAX_UINT64 = 2 ** 64;
+
 /**
  * The integer of a count of a histogram. Bodies in protobuf may give an integer, a float or both, and the count is the float if
  * there is one. Unless `integerCount` is there, what may be a float stands alone, so that the integer is 0.
  */
 export function integerOf(integerCount: number | undefined, count: number, isFloat: boolean): number {
-  return integerCount ?? (isFloat || !Number.isInteger(count) ? 0 : count);
+  return integerCount ?? (isFloat || !Number.isInteger(count) || count > MAX_UINT64 ? 0 : count);
 }
 
 /** One series of a family, with what it had when it was pushed. */
