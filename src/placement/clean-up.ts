@@ -37,7 +37,7 @@ export class CleanUp {
 
   /**
    * Deletes a copy. `seenPushTime`: the copy that was seen, by the member's clock; a member that can spares a newer one. `signal`: gives
-   * it up as long as nothing was sent. False: the member did not do it, and may still have the copy.
+   * it up as long as it waits for a connection. False: the member did not do it, and may still have the copy.
    */
   async remove(
     id: GroupId,

@@ -80,6 +80,12 @@ export class Directory {
     return isDeletion(truth) && holders.some((holder) => holder.address === address && holder.isNew === true);
   }
 
+  /** Whether a push to the member was given up that it may still apply. */
+  isDoubtedAt(id: GroupId, address: string): boolean {
+    const holders = this.#entries.get(id)?.holders ?? [];
+    return holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
+  }
+
   entries(): Iterable<[GroupId, DirectoryEntry]> {
     return this.#entries.entries();
   }

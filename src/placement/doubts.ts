@@ -1,4 +1,5 @@
 import type { GroupId } from "../sharding/group-id.ts";
+import type { SeenCopy } from "./copy-choice.ts";
 import type { Directory } from "./directory.ts";
 import { type LocalTime, latestMs } from "./member-clocks.ts";
 import type { Thaws } from "./thaws.ts";
@@ -32,6 +33,12 @@ export class Doubts {
     const givenUpAt = holder?.doubtedAt;
     if (givenUpAt !== undefined && this.#thaws.mayExplain(address, pushedAt, givenUpAt)) return givenUpAt;
     return this.#thaws.at(address, pushedAt)?.outageFrom;
+  }
+
+  /** A copy that was seen, with all that is known of its date. */
+  weigh(id: GroupId, { address, pushedAt }: Pick<SeenCopy, "address" | "pushedAt">): SeenCopy {
+    const doubtedAt = this.about(id, address, pushedAt);
+    return { address, pushedAt, doubtedAt, isNew: this.#directory.isNewAt(id, address) };
   }
 }
 

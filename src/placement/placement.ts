@@ -262,11 +262,9 @@ export class Placement {
   chooseCopy(id: GroupId, copies: readonly { address: string; pushTime: number }[]): string | undefined {
     const entry = this.#directory.get(id);
     const set = this.#surroundings.members();
-    const seen = copies.map(({ address, pushTime }) => {
-      const pushedAt = this.#lister.localTime(address, pushTime);
-      const doubtedAt = this.#doubts.about(id, address, pushedAt);
-      return { address, pushedAt, doubtedAt, isNew: this.#directory.isNewAt(id, address) };
-    });
+    const seen = copies.map(({ address, pushTime }) =>
+      this.#doubts.weigh(id, { address, pushedAt: this.#lister.localTime(address, pushTime) }),
+    );
     const truthAddress = entry?.truth?.address;
     const truthIsOutOfReach = truthAddress !== undefined && set?.stateOf(truthAddress) === "down";
     return chooseCopy(seen, { truth: entry?.truth, truthIsOutOfReach, owner: undefined, isForShow: true }).keep;
@@ -279,8 +277,7 @@ export class Placement {
 
   /** Whether the member's copy may come from a push that was given up. */
   isDoubtful(id: GroupId, address: string): boolean {
-    const holders = this.#directory.get(id)?.holders ?? [];
-    return holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
+    return this.#directory.isDoubtedAt(id, address);
   }
 
   /** Groups on the member as of the last audit; undefined before it. */

@@ -166,9 +166,7 @@ export class PushCleanUp {
   /** Those that were read to have a copy, or may still apply a push that was given up: a deletion goes behind that. */
   #forgetAbsent(id: GroupId, addresses: readonly string[], read: ReadonlyMap<string, number>): readonly string[] {
     const { directory } = this.#context;
-    const isDoubted = (address: string) =>
-      directory.get(id)?.holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
-    const held = addresses.filter((address) => read.has(address) || isDoubted(address));
+    const held = addresses.filter((address) => read.has(address) || directory.isDoubtedAt(id, address));
     for (const address of addresses) if (!held.includes(address)) directory.forget(id, address);
     return held;
   }

@@ -106,11 +106,7 @@ export class Resolution {
     if (copies.length === 1 && truth === undefined) return [];
     const truthIsOutOfReach = truth?.address !== undefined && !listed.has(truth.address);
     const choice = chooseCopy(
-      copies.map((copy) => ({
-        ...copy,
-        doubtedAt: doubts.about(id, copy.address, copy.pushedAt),
-        isNew: directory.isNewAt(id, copy.address),
-      })),
+      copies.map((copy) => doubts.weigh(id, copy)),
       { truth, truthIsOutOfReach, owner: ownerOf(this.#context.members(), id) },
     );
     if (choice.stale.length === 0) return [];

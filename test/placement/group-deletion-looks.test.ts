@@ -86,8 +86,11 @@ class Cluster {
     [this.owner, this.other] = isFirst ? members : [members[1], members[0]];
   }
 
+  /** With the group at its owner. */
   static async start(): Promise<Cluster> {
-    return new Cluster([await StockMember.start(), await StockMember.start()]);
+    const cluster = new Cluster([await StockMember.start(), await StockMember.start()]);
+    await cluster.owner.push();
+    return cluster;
   }
 
   get directory() {
@@ -111,6 +114,14 @@ class Cluster {
     return await this.#listings.get(this.#set, "fresh");
   }
 
+  /** The same, while the other member is away. */
+  async lookWithoutOther(): Promise<SeenGroups> {
+    this.otherIs("down");
+    const seen = await this.look();
+    this.otherIs("active");
+    return seen;
+  }
+
   /** Why the group was not deleted; undefined: it was. */
   async delete(seen: SeenGroups): Promise<NotDeleted | undefined> {
     const context = { ...this.#parts, options: () => OPTIONS };
@@ -128,7 +139,6 @@ describe("deleteGroups()", () => {
     async () => {
       const cluster = await Cluster.start();
       const { owner, other, directory } = cluster;
-      await owner.push();
       cluster.otherIs("down");
       const seen = await cluster.look();
       expect(await cluster.delete(seen)).toBeUndefined();
@@ -144,12 +154,9 @@ describe("deleteGroups()", () => {
     async () => {
       const cluster = await Cluster.start();
       const { owner, other, directory } = cluster;
-      await owner.push();
       await other.pushedLongAgo();
       directory.seen(ID, other.address, Date.now());
-      cluster.otherIs("down");
-      const seen = await cluster.look();
-      cluster.otherIs("active");
+      const seen = await cluster.lookWithoutOther();
       expect(await cluster.delete(seen)).toBeUndefined();
       expect([await owner.holdsGroup(), await other.holdsGroup()]).toEqual([false, false]);
     },
@@ -161,10 +168,7 @@ describe("deleteGroups()", () => {
     async () => {
       const cluster = await Cluster.start();
       const { owner, other, directory } = cluster;
-      await owner.push();
-      cluster.otherIs("down");
-      const seen = await cluster.look();
-      cluster.otherIs("active");
+      const seen = await cluster.lookWithoutOther();
       await other.push();
       await owner.delete();
       directory.seen(ID, other.address, Date.now());
@@ -180,7 +184,6 @@ describe("deleteGroups()", () => {
     async () => {
       const cluster = await Cluster.start();
       const { owner, other, directory } = cluster;
-      await owner.push();
       const seen = await cluster.look();
       await other.push();
       const at = seen.listedAt + 1;
