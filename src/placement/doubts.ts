@@ -36,9 +36,9 @@ export class Doubts {
   }
 
   /** A copy that was seen, with all that is known of its date. */
-  weigh(id: GroupId, { address, pushedAt }: Pick<SeenCopy, "address" | "pushedAt">): SeenCopy {
-    const doubtedAt = this.about(id, address, pushedAt);
-    return { address, pushedAt, doubtedAt, isNew: this.#directory.isNewAt(id, address) };
+  weigh<T extends Pick<SeenCopy, "address" | "pushedAt">>(id: GroupId, copy: T): T & SeenCopy {
+    const doubtedAt = this.about(id, copy.address, copy.pushedAt);
+    return { ...copy, doubtedAt, isNew: this.#directory.isNewAt(id, copy.address) };
   }
 }
 

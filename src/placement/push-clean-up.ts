@@ -94,7 +94,11 @@ export class PushCleanUp {
     const within = directory.holdersOf(id).filter((other) => {
       return other !== address && (isPut ? set.isWithinReach(other) : copyJoin.canJoin(set, other));
     });
-    if (within.length > 0) return this.#workOn(id, (guard) => this.#clean(id, truth, within, !isPut, guard));
+    if (within.length > 0) {
+      return this.#cleanBehind(id, truth, (guard) =>
+        isPut ? this.#removeOlder(id, within, at, guard) : this.#joinAndRemove(id, within, address, guard),
+      );
+    }
     directory.dropIfAtHome(id, set.ownerOf(key.canonicalPath)?.address);
     return undefined;
   }
@@ -107,7 +111,8 @@ export class PushCleanUp {
     others.delete(address);
     const truth = directory.deleted(id, Date.now(), others);
     const within = [...others].filter((other) => set.isWithinReach(other));
-    return within.length === 0 ? undefined : this.#workOn(id, (guard) => this.#clean(id, truth, within, false, guard));
+    if (within.length === 0) return undefined;
+    return this.#cleanBehind(id, truth, (guard) => this.#removeOlder(id, within, truth.at, guard));
   }
 
   /**
@@ -128,6 +133,41 @@ export class PushCleanUp {
     return [...others].filter((other) => set.has(other));
   }
 
+  /** Cleans up behind what was acknowledged. `remove`: whether the copies that have to go are gone. */
+  #cleanBehind(id: GroupId, truth: Truth, remove: (guard: CarryGuard) => Promise<boolean>): Promise<void> {
+    const { directory, onLeft, members } = this.#context;
+    return this.#workOn(id, async (guard) => {
+      // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
+      // did, none would be left.
+      const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
+      const isClean = isLatest && !guard.signal.aborted && (await remove(guard));
+      if (isClean) directory.dropIfAtHome(id, ownerOf(members(), id));
+      else onLeft(id);
+    });
+  }
+
+  /** Removes copies without a look: what is newer than that came by another router, and a look has to tell. */
+  async #removeOlder(id: GroupId, addresses: readonly string[], at: number, guard: CarryGuard): Promise<boolean> {
+    const { clocks } = this.#context;
+    return await this.#removeAll(id, addresses, (address) => clocks.latestMemberSeconds(address, at), guard);
+  }
+
+  /** Removes copies when the member that has just been pushed to has all that they hold. */
+  async #joinAndRemove(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
+    const read = await this.#context.copyJoin.complete(id, to, addresses, guard);
+    if (read === undefined || guard.signal.aborted) return false;
+    const held = this.#forgetAbsent(id, addresses, read);
+    return await this.#removeAll(id, held, (address) => read.get(address) ?? 0, guard);
+  }
+
+  /** Those that were read to have a copy, or may still apply a push that was given up: a deletion goes behind that. */
+  #forgetAbsent(id: GroupId, addresses: readonly string[], read: ReadonlyMap<string, number>): readonly string[] {
+    const { directory } = this.#context;
+    const held = addresses.filter((address) => read.has(address) || directory.isDoubtedAt(id, address));
+    for (const address of addresses) if (!held.includes(address)) directory.forget(id, address);
+    return held;
+  }
+
   /** Whether all of them are gone, but for what members can tell to have been pushed after `pushTimeAt`, by their clocks. */
   async #removeAll(
     id: GroupId,
@@ -138,37 +178,6 @@ export class PushCleanUp {
     const { cleanUp } = this.#context;
     const remove = (address: string) => cleanUp.remove(id, address, "moved", pushTimeAt(address), signal);
     return !(await Promise.all(addresses.map(remove))).includes(false);
-  }
-
-  /** `mustLook`: whether these members may have what the copy that counts lacks. */
-  async #clean(
-    id: GroupId,
-    truth: Truth,
-    addresses: readonly string[],
-    mustLook: boolean,
-    guard: CarryGuard,
-  ): Promise<void> {
-    const { clocks, copyJoin, directory, onLeft, members } = this.#context;
-    // Of pushes at the same time to different members, the one that is acknowledged last removes the others' copies. If each
-    // did, none would be left.
-    const isLatest = (await this.#areOthersAnswered(id)) && directory.get(id)?.truth === truth;
-    const read = isLatest && mustLook ? await copyJoin.complete(id, truth.address ?? "", addresses, guard) : undefined;
-    const isToGo = isLatest && (!mustLook || read !== undefined) && !guard.signal.aborted;
-    const held = isToGo && read !== undefined ? this.#forgetAbsent(id, addresses, read) : addresses;
-    // What was not looked at is older than the acknowledgement; what is newer came by another router, and a look has to tell.
-    const pushTimeAt = (address: string) =>
-      read === undefined ? clocks.latestMemberSeconds(address, truth.at) : (read.get(address) ?? 0);
-    if (isToGo && (await this.#removeAll(id, held, pushTimeAt, guard))) {
-      directory.dropIfAtHome(id, ownerOf(members(), id));
-    } else onLeft(id);
-  }
-
-  /** Those that were read to have a copy, or may still apply a push that was given up: a deletion goes behind that. */
-  #forgetAbsent(id: GroupId, addresses: readonly string[], read: ReadonlyMap<string, number>): readonly string[] {
-    const { directory } = this.#context;
-    const held = addresses.filter((address) => read.has(address) || directory.isDoubtedAt(id, address));
-    for (const address of addresses) if (!held.includes(address)) directory.forget(id, address);
-    return held;
   }
 
   /** Waits for pushes of the group that were on their way when the gate closed. False: they take too long. */

@@ -1,6 +1,6 @@
 import { canonicalPathOf, type GroupId } from "../sharding/group-id.ts";
 import type { ClusterLister, FoundCopies, FoundCopy } from "./cluster-lister.ts";
-import { type CopyChoice, chooseCopy } from "./copy-choice.ts";
+import { type CopyChoice, chooseCopy, type SeenCopy } from "./copy-choice.ts";
 import type { CopyRemoval, Removal } from "./copy-removal.ts";
 import { type Directory, isDeletion, type Truth } from "./directory.ts";
 import type { Doubts } from "./doubts.ts";
@@ -105,12 +105,11 @@ export class Resolution {
     if (copies.length === 1) this.#contested.delete(id);
     if (copies.length === 1 && truth === undefined) return [];
     const truthIsOutOfReach = truth?.address !== undefined && !listed.has(truth.address);
-    const choice = chooseCopy(
-      copies.map((copy) => doubts.weigh(id, copy)),
-      { truth, truthIsOutOfReach, owner: ownerOf(this.#context.members(), id) },
-    );
+    const weighed = copies.map((copy) => doubts.weigh(id, copy));
+    const owner = ownerOf(this.#context.members(), id);
+    const choice = chooseCopy(weighed, { truth, truthIsOutOfReach, owner });
     if (choice.stale.length === 0) return [];
-    if (this.#mustWait(id, copies, choice, startedAt)) return "undecided";
+    if (this.#mustWait(id, weighed, choice, startedAt)) return "undecided";
     const isPieced = mayLack(choice, copies, truth);
     // What only an older copy has can be carried to the newest once that is within reach, and not before.
     if (isPieced && choice.keep === undefined) return "undecided";
@@ -125,10 +124,9 @@ export class Resolution {
   }
 
   /** Whether it is too early to act on the choice. A doubtful copy is never waited for: it is not where pushes go. */
-  #mustWait(id: GroupId, copies: readonly FoundCopy[], choice: CopyChoice, now: number): boolean {
-    const isBusy = copies.some(({ address, pushedAt }) => {
-      const isDoubtful = this.#context.doubts.about(id, address, pushedAt) !== undefined;
-      if (!choice.stale.includes(address) || isDoubtful) return false;
+  #mustWait(id: GroupId, copies: readonly (FoundCopy & SeenCopy)[], choice: CopyChoice, now: number): boolean {
+    const isBusy = copies.some(({ address, pushedAt, doubtedAt }) => {
+      if (!choice.stale.includes(address) || doubtedAt !== undefined) return false;
       const mayGoOn = choice.by !== "known" && this.#mayTakePushes(id, address);
       return now / 1000 - pushedAt.seconds < (mayGoOn ? QUIET_AT_OWNER_S : QUIET_S);
     });
