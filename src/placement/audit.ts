@@ -7,6 +7,7 @@ import type { ClusterLister } from "./cluster-lister.ts";
 import { type Directory, isDeletion } from "./directory.ts";
 import { type ExpiryContext, reasonToGo } from "./expiry.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
+import { DOUBT_MS } from "./thaws.ts";
 
 export interface AuditContext
   extends Pick<PlacementSurroundings, "members" | "observer">,
@@ -31,9 +32,6 @@ export interface AuditResult {
 
 /** So long is remembered what members hold that are members no more: one that is replaced comes back under its name. */
 const LEFT_MEMBER_MEMORY_MS = 3_600_000;
-
-/** A doubt about a copy ends so long after its member is back in service. */
-const DOUBT_MS = 30_000;
 
 /**
  * Looks at the groups of all members within reach and brings the directory up to date. Memory: what is misplaced, and for
