@@ -65,7 +65,10 @@ function writeSummary(writer: BinaryWriter, summary: Summary, createdAt: Timesta
 
 function writeHistogram(writer: BinaryWriter, histogram: Histogram, createdAt: Timestamp | undefined): void {
   const { count, sum, buckets, native, isFloat } = histogram;
-  writeEitherCount(writer, 1, 4, count, integerOf(histogram.integerCount, count, isFloat));
+  const integer = integerOf(histogram.integerCount, count, isFloat);
+  writeEitherCount(writer, 1, 4, count, integer);
+  // Whoever reads it knows by this field whether it counts in floats.
+  if (isFloat && count === integer) writeDouble(writer, 4, count);
   writeDouble(writer, 2, sum);
   for (const bucket of buckets) writeMessage(writer, 3, () => writeBucket(writer, bucket, isFloat));
   if (native !== undefined) writeNative(writer, native, isFloat);
