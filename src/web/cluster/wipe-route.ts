@@ -17,7 +17,7 @@ export interface WipeParts extends Pick<ClusterParts, "members"> {
   readonly log: Logger;
 }
 
-/** A Pushgateway answers when all its groups are gone. */
+/** A stock Pushgateway answers when it has queued the deletion of all its groups, one of ours when they are gone. */
 const WIPE_TIMEOUT_MS = 30_000;
 const ADMIN_API = "web.enable-admin-api";
 
