@@ -53,7 +53,8 @@ export function expectationsOf(attempts: readonly Attempt[]): Expectations {
 
 const NOTHING_YET: Expectation = { possible: [undefined], acknowledged: undefined };
 
-function effectOn(family: Family, attempt: Attempt): "none" | { readonly held: Held } {
+/** What the group has of the family after the request, if that has to do with it. */
+export function effectOn(family: Family, attempt: Attempt): "none" | { readonly held: Held } {
   if (attempt.method === "DELETE") return { held: undefined };
   if (attempt.family === family) return { held: attempt.value };
   return attempt.method === "PUT" ? { held: undefined } : "none";

@@ -60,7 +60,7 @@ export async function settle(scene: Scene): Promise<Verdict> {
 export function blamedSetbacks({ sampler, cluster }: Scene): readonly Setback[] {
   return sampler.setbacks.filter(({ fault, group, family, from }) => {
     if (fault === "returned") return group.style === "put";
-    return !wasValueUnwritten(cluster.kills, group.key, family, from);
+    return !wasValueUnwritten(cluster.kills, group, family, from);
   });
 }
 
