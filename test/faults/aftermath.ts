@@ -8,6 +8,7 @@ import {
   type PushLoad,
   type PushRecord,
 } from "../support/push-load.ts";
+import { waitFor } from "../support/wait-for.ts";
 import type { Fault, FaultCluster } from "./fault-cluster.ts";
 
 /**
@@ -21,14 +22,19 @@ export async function expectAllDelivered(cluster: FaultCluster, fault: Fault): P
   await cluster.waitForRound();
   await cluster.load.stop();
   const { records, acknowledged } = cluster.load;
-  const held = await Promise.all(cluster.pushgateways.map(({ url }) => groupsOf(url)));
+  const read = () => Promise.all(cluster.pushgateways.map(({ url }) => groupsOf(url)));
+  const missing = (held: readonly Groups[]) =>
+    [...acknowledged].flatMap(([group, value]) => missingValue(held, group, value));
+  // Without its check, a Pushgateway answers before it applies a push. What is wrong after that time is told below.
+  await waitFor("what was acknowledged last", async () => missing(await read()).length === 0).catch(() => {});
+  const held = await read();
   const copies = held.reduce((sum, groups) => sum + groups.size, 0);
   const failOvers = await cluster.metric("dynamic_sharding_failovers_total");
   const staleCopies = copies - acknowledged.size;
   process.stderr.write(`FIGURES ${fault.title}: ${figuresLine(fault, cluster.load, failOvers, staleCopies)}\n`);
 
   expect(countByText(records.flatMap(({ failure }) => failure ?? []))).toEqual({});
-  expect([...acknowledged].flatMap(([group, value]) => missingValue(held, group, value))).toEqual([]);
+  expect(missing(held)).toEqual([]);
   const pushes = async (outcome?: string) =>
     await cluster.metric("dynamic_sharding_pushes_total", outcome === undefined ? {} : { outcome });
   expect([await pushes("delivered"), await pushes()]).toEqual([records.length, records.length]);

@@ -20,6 +20,10 @@ const LOAD = { pushesPerSecond: 500, groups: 200 };
 const PUSHES_BEFORE = 1_500;
 /** A member that has fallen again and again must pass 32 checks in a row, one each second by default. */
 const STATE_DEADLINE_MS = 60_000;
+/** Of the tests' loads, the one with the most groups takes 8 s to push them all. */
+const ROUND_DEADLINE_MS = 30_000;
+/** For one question to the router, also where many are asked at the same time. */
+const QUESTION_TIMEOUT_MS = 20_000;
 
 /** What happens to a cluster, as the figures need it. */
 export interface Fault {
@@ -113,10 +117,21 @@ export class FaultCluster implements AsyncDisposable {
   /** Waits until each client has had a push acknowledged that it began after this call. */
   async waitForRound(): Promise<void> {
     const since = performance.now();
-    await waitFor("every group to be pushed once more", () => {
+    const isRound = () => {
       const done = this.load.records.filter(({ startedAt, failure }) => startedAt >= since && failure === undefined);
       return new Set(done.map(({ group }) => group)).size === this.load.groups;
-    });
+    };
+    await waitFor("every group to be pushed once more", isRound, { timeoutMs: ROUND_DEADLINE_MS });
+  }
+
+  /** Kills a Pushgateway of which others believe that it lives, with a push on its way to it. */
+  async killAtWork(pushgateway: Pushgateway): Promise<void> {
+    await pushgateway.freeze();
+    await waitFor(`a push to ${pushgateway.address}`, () =>
+      this.metric("dynamic_sharding_upstream_in_flight", { member: pushgateway.address }),
+    );
+    pushgateway.kill("SIGKILL");
+    await pushgateway.exited();
   }
 
   /** To be called just before something happens to these Pushgateways. */
@@ -136,7 +151,7 @@ export class FaultCluster implements AsyncDisposable {
 
   /** Sum of the router's samples of this name that have the labels, among others perhaps. */
   async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const response = await fetch(`${this.router.url}/metrics`, { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(`${this.router.url}/metrics`, { signal: AbortSignal.timeout(QUESTION_TIMEOUT_MS) });
     const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
     return (await response.text())
       .split("\n")
@@ -155,7 +170,7 @@ export class FaultCluster implements AsyncDisposable {
   }
 
   async #api<T>(path: string): Promise<T> {
-    const response = await fetch(`${this.router.url}${path}`, { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(`${this.router.url}${path}`, { signal: AbortSignal.timeout(QUESTION_TIMEOUT_MS) });
     return ((await response.json()) as { data: T }).data;
   }
 }

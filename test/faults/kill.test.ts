@@ -15,8 +15,7 @@ await describeWithParts(["pushgateway-1.11.0", "consul"], "A Pushgateway that is
       await using cluster = await FaultCluster.start(options);
       const victim = cluster.at(0);
       const fault = await cluster.beginFault(`kill -9, members from ${discovery}`, [victim]);
-      victim.kill("SIGKILL");
-      await victim.exited();
+      await cluster.killAtWork(victim);
       await cluster.waitForState(victim, "down");
       expect(await cluster.metric("dynamic_sharding_members", { state: "down" })).toBe(1);
       await Bun.sleep(DEAD_MS);
