@@ -14,7 +14,7 @@ await describeWithParts(["consul"], "Consul", () => {
     Name: "pushgateway",
     Address: "127.0.0.1",
     Port: 1,
-    Check: { CheckID: "service:127.0.0.1_1", HTTP: "http://127.0.0.1:1/", Interval: "600s", Status: "passing" },
+    Check: { CheckID: "service:127.0.0.1_1", HTTP: "http://127.0.0.1:1/", Interval: "168h", Status: "passing" },
   };
 
   async function checksOf(consul: {

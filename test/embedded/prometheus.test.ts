@@ -79,8 +79,12 @@ await describeWithParts(["prometheus", "promtool"], "the embedded Pushgateway", 
     expect((await fetch(server.url + path, { method: "PUT", body, headers })).status).toBe(200);
   }
 
-  async function value(format: "text" | "protobuf", query: string): Promise<number | undefined> {
-    return (await prometheus[format]?.query(query))?.[0]?.value;
+  /** Series are gone while the last scrape is one that failed. */
+  async function value(format: "text" | "protobuf", query: string): Promise<number> {
+    return await waitFor(query, async () => {
+      const value = (await prometheus[format]?.query(query))?.[0]?.value;
+      return value !== undefined && { value };
+    }).then(({ value }) => value);
   }
 
   test.each([

@@ -11,7 +11,8 @@ import type { CopyJudge } from "../../src/web/federate/group-copies.ts";
 import { ShownTimes } from "../../src/web/federate/shown-times.ts";
 import { WorkSlices } from "../../src/work-slices.ts";
 import { LocalPushgateway } from "../support/embedded-pushgateway.ts";
-import { configOf, LocalRouter } from "../support/local-router.ts";
+import { groupsOf } from "../support/groups.ts";
+import { type ConfigSections, configOf, LocalRouter } from "../support/local-router.ts";
 import { describeWithParts, part } from "../support/parts.ts";
 import { startPrometheus } from "../support/prometheus.ts";
 import { type Pushgateway, startPushgateway } from "../support/pushgateway.ts";
@@ -44,9 +45,10 @@ async function startMembers(count: number, flags: readonly string[] = []): Promi
 async function startCluster(
   count: number,
   flags: readonly string[] = [],
+  more: ConfigSections = {},
 ): Promise<{ readonly members: readonly Pushgateway[]; readonly router: LocalRouter }> {
   const members = await startMembers(count, flags);
-  const router = resources.use(await LocalRouter.start(configOf(members)));
+  const router = resources.use(await LocalRouter.start(configOf(members, more)));
   return { members, router };
 }
 
@@ -173,6 +175,7 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1", "promtool"],
     // What a scrape sees that came to one of them before the newer copy did, and to the other one after it had gone.
     const gone = await fetch(`${b.url}/metrics/job/moves`, { method: "DELETE" });
     expect(gone.status).toBe(202);
+    await waitFor("the copy to be gone", async () => (await groupsOf(b.url)).size === 0);
     expect(await xOf()).toEqual([]);
     await push(a, "/job/moves", "x 3\n");
     expect(await xOf()).toEqual(["3"]);
@@ -391,7 +394,8 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1", "promtool"],
   test(
     "does without a member that hangs or is dead, and says so",
     async () => {
-      const { members, router } = await startCluster(3);
+      // A member that checks have taken out is not asked.
+      const { members, router } = await startCluster(3, [], { health_check: { interval: "1h", timeout: "1s" } });
       const [a, b, c] = members as [Pushgateway, Pushgateway, Pushgateway];
       for (const [index, member] of members.entries()) await push(member, `/job/j${index}`, `x ${index}\n`);
       await b.freeze();

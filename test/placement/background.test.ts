@@ -6,7 +6,7 @@ import { waitFor } from "../support/wait-for.ts";
 import { PlacementCluster } from "./placement-fixture.ts";
 
 const TEST_TIMEOUT_MS = 90_000;
-const JOBS = Array.from({ length: 30 }, (_, index) => `job_${index}`);
+const JOBS = Array.from({ length: 60 }, (_, index) => `job_${index}`);
 const path = (job: string) => `/metrics/job/${job}`;
 
 async function pushTo(address: string, job: string, value: number): Promise<void> {
@@ -26,10 +26,11 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "placement 
   test(
     "deletes groups that match a ttl rule and were not pushed for so long, and no others",
     async () => {
-      const ttl = [{ match: '{job=~"short-.*"}', after: "2s" }];
+      const ttl = [{ match: '{job=~"short-.*"}', after: "5s" }];
       await using cluster = await PlacementCluster.start(2, 2, { groups: { audit_interval: "1s", ttl } });
       await cluster.pushAll(["short-1", "short-2", "long"], "x 1\n");
-      const kept = setInterval(() => void cluster.router.push(path("short-2"), "x 2\n"), 500);
+      const pushes: Promise<Response>[] = [];
+      const kept = setInterval(() => pushes.push(cluster.router.push(path("short-2"), "x 2\n")), 500);
       try {
         await waitFor("short-1 to expire", async () => Object.keys(await cluster.held("short-1")).length === 0, {
           timeoutMs: 20_000,
@@ -38,6 +39,7 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "placement 
         expect(Object.values(await cluster.held("long"))).toEqual([{ x: 1 }]);
       } finally {
         clearInterval(kept);
+        await Promise.all(pushes);
       }
     },
     TEST_TIMEOUT_MS,

@@ -7,7 +7,7 @@ import { waitFor } from "../support/wait-for.ts";
 import { PlacementCluster } from "./placement-fixture.ts";
 
 const TEST_TIMEOUT_MS = 60_000;
-const JOBS = Array.from({ length: 40 }, (_, index) => `job_${index}`);
+const JOBS = Array.from({ length: 80 }, (_, index) => `job_${index}`);
 const path = (job: string) => `/metrics/job/${job}`;
 
 /** The jobs whose owner is another one than before, with their owners before and after. */
@@ -125,7 +125,7 @@ await describeWithParts(["pushgateway-1.11.0", "pushgateway-1.5.1"], "one copy o
       await waitFor("the new member to own groups", async () => (await moved(cluster, before)).length > 0);
       for (const { job, from, to } of (await moved(cluster, before)).slice(0, 2)) {
         const elsewhere = cluster.members.find(({ address }) => address !== from && address !== to) as Pushgateway;
-        await Bun.sleep(400); // Apart enough for clocks that are known to a tenth of a second.
+        await Bun.sleep(1_000); // Push times that clocks of different members can tell apart.
         await pushTo(elsewhere, job, "x 2\n");
         await cluster.push(path(job), "y 3\n", "POST");
         await cluster.waitForHeld(job, { [to]: { x: 2, y: 3 } });

@@ -78,12 +78,16 @@ test(
   "what another router pushed to the old owner right before its copy is deleted is spared by a Pushgateway of ours",
   async () => {
     const { router, path, from } = await moveGroup("PUT", true);
+    const { promise: pushed, resolve } = Promise.withResolvers<void>();
     from.onRequest = async (method) => {
       if (method !== "DELETE" || from.deletions > 1) return;
       await Bun.sleep(600); // Apart enough for clocks that are known to half a second.
       await request(from, path, "new 3\n");
+      resolve();
     };
     expect((await router.push(path, "new 2\n")).status).toBe(200);
+    await pushed;
+    await Bun.sleep(500); // The deletion follows.
     expect(from.deletions).toBe(1);
     expect(await samplesAt(from)).toEqual({ new: 3 });
   },
@@ -93,7 +97,7 @@ test(
 test(
   "no copy is deleted any more once the client has its answer, unless that is on its way already",
   async () => {
-    const limits = { max_in_flight_per_member: 1 };
+    const limits = { max_in_flight_per_member: 1, request_timeout: "20s" };
     const { router, path, from } = await moveGroup("PUT", false, { limits });
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const hanging = await router.pathOwnedBy(from.address);

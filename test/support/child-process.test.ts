@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ChildProcess } from "./child-process.ts";
@@ -8,10 +9,11 @@ import { waitFor } from "./wait-for.ts";
 const folder = await temporaryFolder("child-process");
 afterAll(() => rm(folder, { recursive: true }));
 
+/** Whether it runs: one that has ended stays until its parent has asked how (proc(5)). */
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
   } catch {
     return false;
   }
@@ -49,7 +51,10 @@ describe("ChildProcess", () => {
     await Bun.write(
       parent,
       `import { ChildProcess } from ${JSON.stringify(module)};
-       console.log("child", new ChildProcess(["sleep", "60"]).pid);`,
+       const child = new ChildProcess(["sh", "-c", "echo up; exec sleep 60"]);
+       // Before the program runs, it is not on the leash yet.
+       while (!child.output().includes("up")) await Bun.sleep(5);
+       console.log("child", child.pid);`,
     );
     await using killed = new ChildProcess([process.execPath, parent]);
     const pid = await waitFor("the child", () => /child (\d+)/.exec(killed.output())?.[1]);
