@@ -152,9 +152,9 @@ function writeEitherCount(
   count: number,
   integer: number,
 ): void {
-  const isFloat = count !== integer;
-  if (isFloat) writeDouble(writer, floatField, count);
-  if (!isFloat || integer !== 0) writeCount(writer, field, integer);
+  const areTwo = count !== integer;
+  if (areTwo) writeDouble(writer, floatField, count);
+  if (!areTwo || integer !== 0) writeCount(writer, field, integer);
 }
 
 /** Integers that were rounded to 2^63 get the largest that there is, which is rounded in the same way when it is read. */

@@ -7,7 +7,7 @@ import type { ClusterLister } from "./cluster-lister.ts";
 import { type Directory, isDeletion } from "./directory.ts";
 import { type ExpiryContext, reasonToGo } from "./expiry.ts";
 import type { PlacementSurroundings } from "./placement-surroundings.ts";
-import { DOUBT_MS } from "./thaws.ts";
+import { settledAt } from "./thaws.ts";
 
 export interface AuditContext
   extends Pick<PlacementSurroundings, "members" | "observer">,
@@ -92,18 +92,12 @@ class AuditPass {
 
   #forgetAbsent(id: GroupId, isAtHome: boolean, isListed: ReadonlySet<string>): void {
     for (const { address, since, doubtedAt } of this.#directory.get(id)?.holders ?? []) {
-      if (doubtedAt !== undefined && this.#isSettled(address, doubtedAt)) this.#directory.undoubted(id, address);
+      if (doubtedAt !== undefined && this.#startedAt > settledAt(this.#set, address, doubtedAt))
+        this.#directory.undoubted(id, address);
       const wasListed = isListed.has(address) && since < this.#startedAt && doubtedAt === undefined;
       const hasLeft = !this.#set.has(address) && since < this.#startedAt - LEFT_MEMBER_MEMORY_MS;
       if ((wasListed && !isAtHome) || hasLeft) this.#directory.forget(id, address);
     }
-  }
-
-  /** Whether the member has been in service for so long since the doubt arose that whatever it had in its sockets is applied. */
-  #isSettled(address: string, since: number): boolean {
-    const member = this.#set.members.find((known) => known.address === address);
-    const isInService = member?.state === "active" || member?.state === "draining";
-    return isInService && this.#startedAt - Math.max(since, member.since) > DOUBT_MS;
   }
 
   #isSuspect(id: GroupId, isAtHome: boolean): boolean {

@@ -28,8 +28,6 @@ export class CopyJoin {
 
   /** Whether a POST to the owner has to be joined with copies that these members hold, or may hold. */
   isNeeded(id: GroupId, owner: string, others: readonly string[], set: MemberSet): boolean {
-    // In a panic it may be down. What cannot be read cannot be joined before the push, but behind it.
-    if (!set.isWithinReach(owner)) return false;
     const isWhole = wholeSince(this.#context.directory.get(id)?.truth, owner) !== undefined;
     if (isWhole && !this.#mayBeElsewhere(set)) return false;
     return others.some((other) => this.canJoin(set, other));

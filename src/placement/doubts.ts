@@ -32,7 +32,7 @@ export class Doubts {
     const holder = this.#directory.get(id)?.holders.find((known) => known.address === address);
     const givenUpAt = holder?.doubtedAt;
     if (givenUpAt !== undefined && this.#thaws.mayExplain(address, pushedAt, givenUpAt)) return givenUpAt;
-    return this.#thaws.at(address, pushedAt);
+    return this.#thaws.at(address, pushedAt)?.outageFrom;
   }
 
   /** A copy that was seen, with all that is known of its date. */

@@ -32,6 +32,8 @@ export interface PushCleanUpContext {
 const MAX_WAIT_MS = 1_000;
 /** So long it waits for copies to be joined where that should be a matter of milliseconds: unjoined, families go back for a while. */
 const MAX_JOIN_WAIT_MS = 3_000;
+/** In a panic, owners that look down may answer or not. What is not joined before the push is joined behind it. */
+const MAX_PANIC_WAIT_MS = 300;
 const IN_FLIGHT_POLL_MS = 5;
 
 /**
@@ -73,7 +75,8 @@ export class PushCleanUp {
       // What they bring must be there before anybody looks what is missing.
       if (await this.#areOthersAnswered(id)) await copyJoin.join(id, others, owner, arrivedAt, guard);
     };
-    return this.#workOn(id, join, isLookCheap() ? MAX_JOIN_WAIT_MS : MAX_WAIT_MS);
+    const maxWaitMs = isLookCheap() ? MAX_JOIN_WAIT_MS : MAX_WAIT_MS;
+    return this.#workOn(id, join, set.isWithinReach(owner) ? maxWaitMs : MAX_PANIC_WAIT_MS);
   }
 
   /** Whether no group can have a copy anywhere but at its owner, as far as this router knows. */
@@ -146,13 +149,13 @@ export class PushCleanUp {
     });
   }
 
-  /** Removes copies without a look: what is newer than that came by another router, and a look has to tell. */
+  /** Removes copies without a look: what is newer than `at` came by another router, and a look has to tell. */
   async #removeOlder(id: GroupId, addresses: readonly string[], at: number, guard: CarryGuard): Promise<boolean> {
     const { clocks } = this.#context;
     return await this.#removeAll(id, addresses, (address) => clocks.latestMemberSeconds(address, at), guard);
   }
 
-  /** Removes copies when the member that has just been pushed to has all that they hold. */
+  /** Carries to the member that has just been pushed to what it lacks, and removes the copies that were read for that. */
   async #joinAndRemove(id: GroupId, addresses: readonly string[], to: string, guard: CarryGuard): Promise<boolean> {
     const read = await this.#context.copyJoin.complete(id, to, addresses, guard);
     if (read === undefined || guard.signal.aborted) return false;
