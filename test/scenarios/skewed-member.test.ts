@@ -1,4 +1,8 @@
 import { expect, test } from "bun:test";
+import { readGroups } from "../../src/pushgateway/group-contents.ts";
+import { groupIdOf } from "../../src/sharding/group-id.ts";
+import { parsePushPath } from "../../src/sharding/grouping-key.ts";
+import { WorkSlices } from "../../src/work-slices.ts";
 import { freePort } from "../support/free-port.ts";
 import { describeWithParts } from "../support/parts.ts";
 import { copiesAt } from "./copies.ts";
@@ -28,6 +32,15 @@ await describeWithParts(["pushgateway-1.11.0"], "A member with a skewed clock", 
     );
     expect(familyTimes.length).toBeGreaterThan(0);
     expect(familyTimes.filter((seconds) => !(near(seconds) < 5))).toEqual([]);
+
+    const id = groupIdOf(parsePushPath(path, { utf8Names: false }));
+    for (let value = 1; value <= 20; value++) {
+      await fetch(`${member.url}${path}`, { method: "POST", body: `scenario_even ${value}\n` });
+      const read = await readGroups(member.address, new Set([id]), { timeoutMs: 5_000, slices: new WorkSlices() });
+      const { families = [], pushTime } = read.get(id) ?? {};
+      expect(families.find(({ name }) => name === "scenario_even")?.pushedAt).toBe(pushTime as number);
+      expect(families.find(({ name }) => name === "scenario_odd")?.pushedAt).toBeLessThan(pushTime as number);
+    }
 
     const plain = await fetch(`${member.url}/metrics/job/a`, { method: "PUT", body: "scenario_odd 5\n" });
     expect(plain.status).toBe(200);

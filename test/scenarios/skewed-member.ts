@@ -1,4 +1,5 @@
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { parseTimestamp } from "../../src/pushgateway/json-contents.ts";
 import { part } from "../support/parts.ts";
 import { Pushgateway } from "../support/pushgateway.ts";
 import type { MemberPlace, ScenarioMember } from "./scenario-member.ts";
@@ -99,8 +100,16 @@ class SkewedMember implements ScenarioMember {
 
   /** 0 means never. */
   readonly #shift = (_match: string, before: string, seconds: string): string =>
-    `${before}${seconds === "0" ? seconds : Number(seconds) + this.#secondsAhead}`;
+    `${before}${seconds === "0" ? seconds : Number(this.#nanosecondsAhead(Number(seconds))) / 1e9}`;
 
-  readonly #shiftDate = (_match: string, before: string, date: string): string =>
-    `${before}${new Date(Date.parse(date) + this.#secondsAhead * 1_000).toISOString()}`;
+  readonly #shiftDate = (_match: string, before: string, date: string): string => {
+    const nanoseconds = this.#nanosecondsAhead(parseTimestamp(date));
+    const whole = new Date(Number(nanoseconds / 1_000_000n)).toISOString().replace(/\..*/, "");
+    return `${before}${whole}.${String(nanoseconds % 1_000_000_000n).padStart(9, "0")}Z`;
+  };
+
+  /** Whoever reads a push time and the time of a family that came with it has to find the same. */
+  #nanosecondsAhead(seconds: number): bigint {
+    return BigInt(seconds.toFixed(9).replace(".", "")) + BigInt(Math.round(this.#secondsAhead * 1e9));
+  }
 }
