@@ -50,12 +50,17 @@ export class MemberSet {
   }
 
   has(address: string): boolean {
-    return this.members.some((member) => member.address === address);
+    return this.get(address) !== undefined;
+  }
+
+  /** Undefined when there is no such member. */
+  get(address: string): Member | undefined {
+    return this.members.find((member) => member.address === address);
   }
 
   /** Undefined when there is no such member. */
   stateOf(address: string): MemberState | undefined {
-    return this.members.find((member) => member.address === address)?.state;
+    return this.get(address)?.state;
   }
 
   /** Whether there is such a member and it does not look down, so that it can be asked. Without regard to a panic. */

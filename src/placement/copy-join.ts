@@ -91,7 +91,7 @@ export class CopyJoin {
    * they know to be gone, and that would come back with the push.
    */
   canJoin(set: MemberSet, address: string): boolean {
-    const member = set.members.find((known) => known.address === address);
+    const member = set.get(address);
     if (member === undefined || member.state === "down") return false;
     return member.state !== "joining" || Date.now() - member.since > this.#context.noticeMs();
   }

@@ -28,7 +28,7 @@ export function evacuationRoute(parts: Pick<ClusterParts, "members">, evacuate: 
  * that were deleted, or pushed elsewhere, while it was away. Throws an ApiError unless the member is draining.
  */
 export function checkMember(set: MemberSet, address: string): void {
-  const member = set.members.find((known) => known.address === address);
+  const member = set.get(address);
   if (member === undefined) throw new ApiError(400, `Cannot evacuate "${address}": it is no member`);
   const { state, draining } = member;
   if (state === "draining") return;
