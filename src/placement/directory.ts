@@ -80,10 +80,9 @@ export class Directory {
     return isDeletion(truth) && holders.some((holder) => holder.address === address && holder.isNew === true);
   }
 
-  /** Whether a push to the member was given up that it may still apply. */
-  isDoubtedAt(id: GroupId, address: string): boolean {
-    const holders = this.#entries.get(id)?.holders ?? [];
-    return holders.some((holder) => holder.address === address && holder.doubtedAt !== undefined);
+  /** When a push to the member was given up that it may still apply, as `Holder.doubtedAt`; undefined: there is none. */
+  doubtedAt(id: GroupId, address: string): number | undefined {
+    return this.#entries.get(id)?.holders.find((holder) => holder.address === address)?.doubtedAt;
   }
 
   entries(): Iterable<[GroupId, DirectoryEntry]> {

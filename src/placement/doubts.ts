@@ -29,8 +29,7 @@ export class Doubts {
    * undefined: its date is to be trusted.
    */
   about(id: GroupId, address: string, pushedAt: LocalTime): number | undefined {
-    const holder = this.#directory.get(id)?.holders.find((known) => known.address === address);
-    const givenUpAt = holder?.doubtedAt;
+    const givenUpAt = this.#directory.doubtedAt(id, address);
     if (givenUpAt !== undefined && this.#thaws.mayExplain(address, pushedAt, givenUpAt)) return givenUpAt;
     return this.#thaws.at(address, pushedAt)?.outageFrom;
   }

@@ -61,7 +61,8 @@ describe("isKnownToCount()", () => {
       false,
       (_, thaws) => {
         const pushedMs = PUSHED_AT.seconds * 1000;
-        thaws.membersChanged(setWith("draining", pushedMs), setWith("down", pushedMs - 5_000), pushedMs + 500);
+        thaws.membersChanged(setWith("down", pushedMs - 5_000), pushedMs - 5_000);
+        thaws.membersChanged(setWith("draining", pushedMs), pushedMs + 500);
       },
     ],
   ];

@@ -138,7 +138,7 @@ export class Placement {
     this.#changedAt = Date.now();
     if (previous === undefined) this.#auditor.start();
     else this.#history.add(previous, this.#changedAt);
-    this.#thaws.membersChanged(next, previous, this.#changedAt);
+    this.#thaws.membersChanged(next, this.#changedAt);
     this.#clocks.retain(new Set(next.members.map(({ address }) => address)));
     for (const { address, state } of next.members) if (state === "down") this.#giveUp(address);
     this.#auditor.membersChanged();
@@ -277,7 +277,7 @@ export class Placement {
 
   /** Whether the member's copy may come from a push that was given up. */
   isDoubtful(id: GroupId, address: string): boolean {
-    return this.#directory.isDoubtedAt(id, address);
+    return this.#directory.doubtedAt(id, address) !== undefined;
   }
 
   /** Groups on the member as of the last audit; undefined before it. */

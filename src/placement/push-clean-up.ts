@@ -166,7 +166,7 @@ export class PushCleanUp {
   /** Those that were read to have a copy, or may still apply a push that was given up: a deletion goes behind that. */
   #forgetAbsent(id: GroupId, addresses: readonly string[], read: ReadonlyMap<string, number>): readonly string[] {
     const { directory } = this.#context;
-    const held = addresses.filter((address) => read.has(address) || directory.isDoubtedAt(id, address));
+    const held = addresses.filter((address) => read.has(address) || directory.doubtedAt(id, address) !== undefined);
     for (const address of addresses) if (!held.includes(address)) directory.forget(id, address);
     return held;
   }

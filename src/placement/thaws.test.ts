@@ -20,8 +20,8 @@ function thawed(down: Partial<Member> = {}, others: Readonly<Record<string, Part
   const thaws = new Thaws();
   const before = setOf({ ...others, a: { state: "down", since: 100_000 } });
   const after = setOf({ ...others, a: { state: "joining", since: 110_000, unansweredAt: 109_800, ...down } });
-  thaws.membersChanged(before, setOf({}), 100_000);
-  thaws.membersChanged(after, before, 110_000);
+  thaws.membersChanged(before, 100_000);
+  thaws.membersChanged(after, 110_000);
   return thaws;
 }
 
@@ -81,12 +81,12 @@ test("a push that this router gave up is applied after half a minute in service 
   const explained = (thaws: Thaws) =>
     [131, 131.1, 150, 150.1].map((seconds) => aboutA(thaws, seconds, directory) !== undefined);
   const inService = new Thaws();
-  inService.membersChanged(setOf({}), undefined, 0);
+  inService.membersChanged(setOf({}), 0);
   expect(explained(inService)).toEqual([true, false, false, false]);
   // Back in service where Consul had taken it out, or from a restart, or under another name for a while.
-  inService.membersChanged(setOf({ a: { state: "active", since: 120_000 } }), setOf({}), 120_000);
+  inService.membersChanged(setOf({ a: { state: "active", since: 120_000 } }), 120_000);
   expect(explained(inService)).toEqual([true, true, true, false]);
-  inService.membersChanged(setOf({ a: { state: "joining", since: 120_000 } }), setOf({}), 120_000);
+  inService.membersChanged(setOf({ a: { state: "joining", since: 120_000 } }), 120_000);
   expect(explained(inService)).toEqual([true, true, true, true]);
   expect(explained(new Thaws())).toEqual([true, true, true, true]);
 });
@@ -94,7 +94,7 @@ test("a push that this router gave up is applied after half a minute in service 
 test("a member that left and came anew has no past", () => {
   const thaws = thawed();
   const without = MemberSet.of(setOf({}).members.filter(({ address }) => address !== "a"));
-  thaws.membersChanged(without, setOf({}), 120_000);
+  thaws.membersChanged(without, 120_000);
   expect(aboutA(thaws, 110)).toBeUndefined();
   expect(thawed().isRecent("a", 110_500)).toBe(true);
   expect(thawed().isRecent("a", 112_000)).toBe(false);

@@ -37,8 +37,9 @@ export class Thaws {
   #set: MemberSet | undefined;
   #panickedAt = 0;
 
-  /** One member set was replaced by another. */
-  membersChanged(next: MemberSet, previous: MemberSet | undefined, now: number): void {
+  /** There is another member set than before. */
+  membersChanged(next: MemberSet, now: number): void {
+    const previous = this.#set;
     this.#set = next;
     if (next.panic || previous?.panic) this.#panickedAt = now;
     const before = new Map(previous?.members.map((member) => [member.address, member]));
@@ -94,7 +95,7 @@ export class Thaws {
  * after that, or after it came back into service. Infinity: it is not in service.
  */
 export function settledAt(set: MemberSet | undefined, address: string, givenUpAt: number): number {
-  const member = set?.members.find((known) => known.address === address);
+  const member = set?.get(address);
   const isInService = member?.state === "active" || member?.state === "draining";
   return isInService ? Math.max(givenUpAt, member.since) + QUEUE_MS : Number.POSITIVE_INFINITY;
 }
