@@ -65,10 +65,8 @@ function writeSummary(writer: BinaryWriter, summary: Summary, createdAt: Timesta
 
 function writeHistogram(writer: BinaryWriter, histogram: Histogram, createdAt: Timestamp | undefined): void {
   const { count, sum, buckets, native, isFloat } = histogram;
-  const integer = integerOf(histogram.integerCount, count, isFloat);
-  writeEitherCount(writer, 1, 4, count, integer);
-  // Whoever reads it knows by this field whether it counts in floats.
-  if (isFloat && count === integer) writeDouble(writer, 4, count);
+  // Whoever reads it knows by the floating count that all of it counts in floats.
+  writeEitherCount(writer, 1, 4, count, integerOf(histogram.integerCount, count, isFloat), isFloat);
   writeDouble(writer, 2, sum);
   for (const bucket of buckets) writeMessage(writer, 3, () => writeBucket(writer, bucket, isFloat));
   if (native !== undefined) writeNative(writer, native, isFloat);
@@ -151,10 +149,11 @@ function writeEitherCount(
   floatField: number,
   count: number,
   integer: number,
+  mustTellFloat = false,
 ): void {
-  const areTwo = count !== integer;
-  if (areTwo) writeDouble(writer, floatField, count);
-  if (!areTwo || integer !== 0) writeCount(writer, field, integer);
+  const tellsFloat = mustTellFloat || count !== integer;
+  if (tellsFloat) writeDouble(writer, floatField, count);
+  if (!tellsFloat || integer !== 0) writeCount(writer, field, integer);
 }
 
 /** Integers that were rounded to 2^63 get the largest that there is, which is rounded in the same way when it is read. */
