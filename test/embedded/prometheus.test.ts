@@ -81,10 +81,7 @@ await describeWithParts(["prometheus", "promtool"], "the embedded Pushgateway", 
 
   /** Series are gone while the last scrape is one that failed. */
   async function value(format: "text" | "protobuf", query: string): Promise<number> {
-    return await waitFor(query, async () => {
-      const value = (await prometheus[format]?.query(query))?.[0]?.value;
-      return value !== undefined && { value };
-    }).then(({ value }) => value);
+    return (await waitFor(query, async () => (await prometheus[format]?.query(query))?.[0])).value;
   }
 
   test.each([

@@ -7,9 +7,6 @@ import { describeWithParts } from "../support/parts.ts";
 import { startPushgateway } from "../support/pushgateway.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 
-/** Embedded Pushgateways tell times in milliseconds. */
-const CLOCK_STEP_MS = 2;
-
 /*
  * What Pushgateway's README promises its users, asked of real ones and of ours by the same assertions. All of them run as
  * processes, with the same flags.
@@ -144,7 +141,7 @@ for (const candidate of CANDIDATES) {
       ] as const) {
         await client.put("a", "x 1\n");
         const before = (await client.pushTime("push_time_seconds", "a")) ?? 0;
-        await Bun.sleep(CLOCK_STEP_MS);
+        await Bun.sleep(2); // Embedded Pushgateways tell times in milliseconds.
         expect(await client.request(method, "/metrics/job/a", "")).toBe(200);
         expect(await client.lines("x")).toEqual([...left]);
         expect((await client.pushTime("push_time_seconds", "a")) ?? 0).toBeGreaterThan(before);

@@ -131,7 +131,6 @@ export class FaultCluster implements AsyncDisposable {
       this.metric("dynamic_sharding_upstream_in_flight", { member: pushgateway.address }),
     );
     pushgateway.kill("SIGKILL");
-    await pushgateway.exited();
   }
 
   /** To be called just before something happens to these Pushgateways. */

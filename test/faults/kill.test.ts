@@ -16,6 +16,7 @@ await describeWithParts(["pushgateway-1.11.0", "consul"], "A Pushgateway that is
       const victim = cluster.at(0);
       const fault = await cluster.beginFault(`kill -9, members from ${discovery}`, [victim]);
       await cluster.killAtWork(victim);
+      await victim.exited();
       await cluster.waitForState(victim, "down");
       expect(await cluster.metric("dynamic_sharding_members", { state: "down" })).toBe(1);
       await Bun.sleep(DEAD_MS);

@@ -65,16 +65,13 @@ export class PlacementCluster implements AsyncDisposable {
   }
 
   async waitForState(member: Pushgateway, state: string): Promise<void> {
-    await waitFor(
-      `${member.address} to be ${state}`,
-      async () => {
-        const { data } = (await (await this.router.get("/api/v1/members")).json()) as {
-          data: { members: readonly { address: string; state: string }[] };
-        };
-        return data.members.find(({ address }) => address === member.address)?.state === state;
-      },
-      { timeoutMs: 30_000 },
-    );
+    const isThere = async () => {
+      const { data } = (await (await this.router.get("/api/v1/members")).json()) as {
+        data: { members: readonly { address: string; state: string }[] };
+      };
+      return data.members.find(({ address }) => address === member.address)?.state === state;
+    };
+    await waitFor(`${member.address} to be ${state}`, isThere, { timeoutMs: 30_000 });
   }
 
   async reconfigure(count: number, more: ConfigSections = {}): Promise<void> {

@@ -3,17 +3,16 @@ import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ChildProcess } from "./child-process.ts";
-import { temporaryFolder } from "./server-process.ts";
+import { stateIn, temporaryFolder } from "./server-process.ts";
 import { waitFor } from "./wait-for.ts";
 
 const folder = await temporaryFolder("child-process");
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Whether it runs: one that has ended stays until its parent has asked how (proc(5)). */
+/** Whether it runs: one that has ended stays until its parent has asked how. */
 function isAlive(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
+    return stateIn(readFileSync(`/proc/${pid}/stat`, "utf8")) !== "Z";
   } catch {
     return false;
   }

@@ -74,8 +74,7 @@ export class ServerProcess implements AsyncDisposable {
     await waitFor(`${this.#spec.name} to stand still`, async () => {
       const ids = await readdir(threads);
       const stats = await Promise.all(ids.map((id) => readFile(`${threads}/${id}/stat`, "utf8")));
-      // The state follows the name, which ends with the last parenthesis (proc(5)).
-      return stats.every((stat) => stat.slice(stat.lastIndexOf(")")).startsWith(") T"));
+      return stats.every((stat) => stateIn(stat) === "T");
     });
   }
 
@@ -119,4 +118,9 @@ export async function answersOk(url: string, init: BunFetchRequestInit = {}): Pr
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(2_000) });
   await response.body?.cancel();
   return response.status === 200;
+}
+
+/** The letter for the state of a process or thread in its /proc/…/stat: it follows the name, which ends with the last parenthesis (proc(5)). */
+export function stateIn(stat: string): string {
+  return stat.charAt(stat.lastIndexOf(")") + 2);
 }
